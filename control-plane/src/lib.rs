@@ -1,0 +1,3 @@
+//! Freehold gives every tenant of a SaaS product its own house.
+
+pub mod model;

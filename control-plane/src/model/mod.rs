@@ -1,0 +1,12 @@
+//! Pure types that every room shares: what a tenant, a house and a release are, and what may be said of them.
+
+pub mod desired;
+pub mod hostname;
+pub mod ids;
+pub mod observed;
+pub mod operation;
+pub mod plan;
+pub mod release;
+pub mod slug;
+pub mod stack;
+pub mod tenant;
