@@ -1,4 +1,5 @@
 //! Freehold gives every tenant of a SaaS product its own house.
 
+pub mod database;
 pub mod engine;
 pub mod model;
