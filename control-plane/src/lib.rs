@@ -1,5 +1,8 @@
 //! Freehold gives every tenant of a SaaS product its own house.
 
+pub mod config;
 pub mod database;
 pub mod engine;
 pub mod model;
+pub mod render;
+pub mod telemetry;

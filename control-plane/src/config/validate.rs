@@ -1,0 +1,105 @@
+//! What the type of a setting does not say.
+
+use std::ops::RangeInclusive;
+
+use super::Config;
+
+/// The first setting that cannot work: its key and why.
+pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
+    plans(config)?;
+    network(config)?;
+    between("edge.port", config.edge.port.into(), 1..=65_535)?;
+    let worker = &config.worker;
+    between("worker.concurrency", worker.concurrency.into(), 1..=256)?;
+    between("worker.lease_seconds", worker.lease_seconds.into(), 5..=600)?;
+    between("worker.sweep_seconds", worker.sweep_seconds.into(), 1..=3600)?;
+    between("worker.retention_days", worker.retention_days.into(), 0..=3650)?;
+    between("worker.storage_seconds", worker.storage_seconds.into(), 1..=86_400)?;
+    let gateway = &config.gateway;
+    between("gateway.hold_seconds", gateway.hold_seconds.into(), 1..=300)?;
+    between("gateway.holds_per_address", gateway.holds_per_address.into(), 1..=100_000)?;
+    between("gateway.holds_per_tenant", gateway.holds_per_tenant.into(), 1..=100_000)?;
+    between("gateway.holds", gateway.holds.into(), 1..=100_000)?;
+    between("gateway.wakes_per_minute", gateway.wakes_per_minute.into(), 1..=100_000)?;
+    between("token_minutes", config.token_minutes.into(), 1..=525_600)?;
+    domains(config)?;
+    let email = &config.admin.email;
+    let parts = email.split_once('@');
+    if parts.is_none_or(|(user, host)| user.is_empty() || host.is_empty())
+        || email.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        return wrong("admin.email", format!("{email:?} is not an e-mail address"));
+    }
+    let base = &config.images.base;
+    if base.is_empty() || base.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return wrong("images.base", "an image's name without spaces is expected".to_owned());
+    }
+    if let Err(error) = config.log.filter.parse::<tracing_subscriber::EnvFilter>() {
+        return wrong("log.filter", error.to_string());
+    }
+    Ok(())
+}
+
+fn wrong(key: &str, message: String) -> Result<(), (String, String)> {
+    Err((key.to_owned(), message))
+}
+
+fn between(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), (String, String)> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    wrong(key, format!("{value} is not between {} and {}", range.start(), range.end()))
+}
+
+fn plans(config: &Config) -> Result<(), (String, String)> {
+    for (name, plan) in &config.plans {
+        let key = |field: &str| format!("plans.{name}.{field}");
+        between(&key("memory_mib"), plan.memory_mib.into(), 64..=4_194_304)?;
+        between(&key("cpu_millis"), plan.cpu_millis.into(), 50..=1_024_000)?;
+        between(&key("pids"), plan.pids.into(), 32..=1_000_000)?;
+        between(&key("connections"), plan.connections.into(), 1..=100)?;
+        between(&key("storage_mib"), plan.storage_mib.into(), 32..=1_073_741_824)?;
+    }
+    if !config.plans.contains_key(&config.default_plan) {
+        let names: Vec<&str> = config.plans.keys().map(|name| name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return wrong(
+            "default_plan",
+            format!("there is no plan {}; there are: {names}", config.default_plan),
+        );
+    }
+    Ok(())
+}
+
+fn network(config: &Config) -> Result<(), (String, String)> {
+    let pool = config.network.pool;
+    if !(8..=24).contains(&pool.prefix_len()) {
+        return wrong("network.pool", format!("{pool} is not between a /8 and a /24"));
+    }
+    if pool.trunc() != pool {
+        return wrong("network.pool", format!("{pool} does not begin at a block; {} does", pool.trunc()));
+    }
+    if !pool.network().is_private() || !pool.broadcast().is_private() {
+        return wrong(
+            "network.pool",
+            format!("{pool} is not private: choose within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"),
+        );
+    }
+    Ok(())
+}
+
+fn domains(config: &Config) -> Result<(), (String, String)> {
+    // The longest slug and its dot must still fit into a DNS name.
+    for (key, domain) in [("domain", &config.domain), ("tenants_domain", config.tenants_domain())] {
+        if domain.as_str().len() > 253 - 64 {
+            return wrong(key, "longer than 189 characters: no room is left for tenants' names".to_owned());
+        }
+        if domain.as_str().parse::<std::net::Ipv4Addr>().is_ok() {
+            return wrong(
+                key,
+                format!("{domain} is an address; a name is expected, since tenants are names under it"),
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Tera, and nothing else that knows it: one typed context and one sample per template.
+//!
+//! Templates are built into the binary. The environment registers no function that reads files, variables or
+//! the network, and templates of the platform never include text that somebody else wrote.
+
+pub mod stack;
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+/// Templates by name. Those that end in `.html` are escaped; a name is what errors show.
+const TEMPLATES: &[(&str, &str)] = &[];
+
+/// Why a template gave no text. It names the template, and never the values that were put in.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("template {template}: {message}")]
+pub struct Error {
+    pub template: String,
+    pub message: String,
+}
+
+impl Error {
+    pub(crate) fn of(template: &str, error: &tera::Error) -> Self {
+        Self { template: template.to_owned(), message: message(error) }
+    }
+}
+
+/// Renders one of the platform's own templates.
+///
+/// # Errors
+/// A template that does not exist or uses what its context does not have: a mistake of ours, found by the test
+/// that renders each with its sample.
+pub(crate) fn page<C: Serialize>(template: &str, context: &C) -> Result<String, Error> {
+    let environment = environment().as_ref().map_err(Error::clone)?;
+    let context = Context::from_serialize(context).map_err(|error| Error::of(template, &error))?;
+    environment.render(template, &context).map_err(|error| Error::of(template, &error))
+}
+
+fn environment() -> &'static Result<Tera, Error> {
+    static ENVIRONMENT: OnceLock<Result<Tera, Error>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut tera = Tera::new();
+        tera.autoescape_on([".html"]);
+        tera.add_raw_templates(TEMPLATES.iter().copied())
+            .map_err(|error| Error::of("all templates", &error))?;
+        Ok(tera)
+    })
+}
+
+/// What Tera says, without the excerpt of the source that it draws around it.
+pub(crate) fn message(error: &tera::Error) -> String {
+    match error.kind() {
+        tera::ErrorKind::SyntaxError(report) | tera::ErrorKind::RenderingError(report) => {
+            report.message().to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_templates_are_sound() {
+        environment().as_ref().expect("every template parses");
+    }
+}
