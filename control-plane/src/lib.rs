@@ -6,3 +6,4 @@ pub mod engine;
 pub mod model;
 pub mod render;
 pub mod telemetry;
+pub mod planner;

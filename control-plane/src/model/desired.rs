@@ -20,13 +20,21 @@ impl fmt::Display for SpecHash {
     }
 }
 
+/// A volume as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredVolume {
+    pub name: String,
+    /// Whether it was there before. One that was and is missing is lost, not yet to be made.
+    pub made: bool,
+}
+
 /// A service as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredService {
     pub hash: SpecHash,
     pub limits: Limits,
-    /// The name of the volume it runs on.
-    pub volume: Option<String>,
+    /// The volume it runs on.
+    pub volume: Option<DesiredVolume>,
     /// Services that must be healthy before it is started.
     pub after: Vec<ServiceName>,
 }
@@ -50,6 +58,4 @@ pub struct Desired {
     pub read_only: bool,
     /// Volumes that may be dropped now: their retention has passed or their erasure was asked for by name.
     pub droppable: BTreeSet<String>,
-    /// Whether the tenant was ever ready. A volume that is then missing is lost, not yet to be made.
-    pub ever_ready: bool,
 }
