@@ -1,5 +1,6 @@
 //! Freehold gives every tenant of a SaaS product its own house.
 
+pub mod cli;
 pub mod config;
 pub mod database;
 pub mod engine;
