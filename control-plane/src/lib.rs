@@ -5,6 +5,6 @@ pub mod config;
 pub mod database;
 pub mod engine;
 pub mod model;
+pub mod planner;
 pub mod render;
 pub mod telemetry;
-pub mod planner;
