@@ -8,3 +8,5 @@ pub mod model;
 pub mod planner;
 pub mod render;
 pub mod telemetry;
+pub mod planner;
+pub mod store;

@@ -7,6 +7,7 @@ pub mod observed;
 pub mod operation;
 pub mod plan;
 pub mod release;
+pub mod secret;
 pub mod slug;
 pub mod stack;
 pub mod tenant;

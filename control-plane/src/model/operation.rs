@@ -46,3 +46,14 @@ impl OperationState {
         matches!(self, Self::Succeeded | Self::Cancelled)
     }
 }
+
+words!(
+    /// What an operation's event says of a step.
+    EventState {
+        Started = "started",
+        Done = "done",
+        Failed = "failed",
+        /// Said in passing; no step begins or ends by it.
+        Note = "note",
+    }
+);

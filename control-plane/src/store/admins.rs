@@ -1,0 +1,91 @@
+//! Platform admins.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+use crate::model::ids::AdminId;
+
+use super::{Result, Tx};
+
+/// A platform admin.
+#[derive(Clone, FromRow)]
+pub struct AdminRecord {
+    pub id: AdminId,
+    /// In lower case.
+    pub email: String,
+    /// As a PHC string.
+    pub password_hash: String,
+    pub created_at: DateTime<Utc>,
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for AdminRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminRecord")
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The admin with this email, in any case of its letters.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<AdminRecord>> {
+    Ok(sqlx::query_as(
+        "select id, email, password_hash, created_at, disabled_at from freehold.admins where email = lower($1)",
+    )
+    .bind(email)
+    .fetch_optional(tx.sql())
+    .await?)
+}
+
+/// The admin with this id.
+///
+/// # Errors
+/// [`super::Error::NotFound`] when there is none.
+pub async fn by_id(tx: &mut Tx, id: AdminId) -> Result<AdminRecord> {
+    Ok(sqlx::query_as(
+        "select id, email, password_hash, created_at, disabled_at from freehold.admins where id = $1",
+    )
+    .bind(id)
+    .fetch_one(tx.sql())
+    .await?)
+}
+
+/// Makes the first admin. `None` when there is one already, and nothing was made.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn create_if_none(tx: &mut Tx, email: &str, password_hash: &str) -> Result<Option<AdminId>> {
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(tx.sql()).await?;
+    Ok(sqlx::query_scalar(
+        "insert into freehold.admins (id, email, password_hash)
+         select $1, lower($2), $3 where not exists (select from freehold.admins)
+         returning id",
+    )
+    .bind(AdminId::random())
+    .bind(email)
+    .bind(password_hash)
+    .fetch_optional(tx.sql())
+    .await?)
+}
+
+/// Lets one bring-up at a time make the first admin.
+const LOCK: i64 = 0x6672_6565_6164_6d6e;
+
+/// Gives an admin another password.
+///
+/// # Errors
+/// [`super::Error::NotFound`] when there is no such admin.
+pub async fn set_password(tx: &mut Tx, id: AdminId, password_hash: &str) -> Result<()> {
+    let done = sqlx::query("update freehold.admins set password_hash = $2 where id = $1")
+        .bind(id)
+        .bind(password_hash)
+        .execute(tx.sql())
+        .await?;
+    if done.rows_affected() == 0 { Err(super::Error::NotFound) } else { Ok(()) }
+}

@@ -1,0 +1,92 @@
+//! How the model's types stand in columns: words and names as text, ids as uuid.
+
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
+use sqlx::{Decode, Encode, Postgres, Type};
+use uuid::Uuid;
+
+use crate::model::hostname::HostName;
+use crate::model::ids::{AdminId, HouseId, OperationId, ReleaseId, TenantId, VolumeId};
+use crate::model::operation::{EventState, OperationKind, OperationState};
+use crate::model::plan::PlanName;
+use crate::model::secret::SecretPurpose;
+use crate::model::slug::Slug;
+use crate::model::stack::ServiceName;
+use crate::model::tenant::{DesiredState, Status};
+
+use super::volumes::VolumeRole;
+
+macro_rules! text_columns {
+    ($($name:ty),+ $(,)?) => { $(
+        impl Type<Postgres> for $name {
+            fn type_info() -> PgTypeInfo {
+                <str as Type<Postgres>>::type_info()
+            }
+
+            fn compatible(column: &PgTypeInfo) -> bool {
+                <str as Type<Postgres>>::compatible(column)
+            }
+        }
+
+        impl PgHasArrayType for $name {
+            fn array_type_info() -> PgTypeInfo {
+                <&str as PgHasArrayType>::array_type_info()
+            }
+
+            fn array_compatible(column: &PgTypeInfo) -> bool {
+                <&str as PgHasArrayType>::array_compatible(column)
+            }
+        }
+
+        impl Encode<'_, Postgres> for $name {
+            fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+                <&str as Encode<'_, Postgres>>::encode_by_ref(&self.as_str(), buffer)
+            }
+        }
+
+        impl<'r> Decode<'r, Postgres> for $name {
+            fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+                Ok(<&str as Decode<'r, Postgres>>::decode(value)?.parse()?)
+            }
+        }
+    )+ };
+}
+
+macro_rules! uuid_columns {
+    ($($name:ident),+ $(,)?) => { $(
+        impl Type<Postgres> for $name {
+            fn type_info() -> PgTypeInfo {
+                <Uuid as Type<Postgres>>::type_info()
+            }
+        }
+
+        impl Encode<'_, Postgres> for $name {
+            fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+                <Uuid as Encode<'_, Postgres>>::encode_by_ref(&self.0, buffer)
+            }
+        }
+
+        impl<'r> Decode<'r, Postgres> for $name {
+            fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+                Ok(Self(<Uuid as Decode<'r, Postgres>>::decode(value)?))
+            }
+        }
+    )+ };
+}
+
+text_columns!(
+    DesiredState,
+    EventState,
+    HostName,
+    HouseId,
+    OperationKind,
+    OperationState,
+    PlanName,
+    SecretPurpose,
+    ServiceName,
+    Slug,
+    Status,
+    VolumeRole,
+);
+uuid_columns!(AdminId, OperationId, ReleaseId, TenantId, VolumeId);

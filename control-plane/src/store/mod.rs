@@ -1,0 +1,208 @@
+//! The registry: all SQL of the platform's own database, one file per group of tables.
+//!
+//! Every function takes a transaction that was begun for a scope. Whatever a function changes is announced in the
+//! same transaction, so nobody hears of a change that was not made. Rows are locked in the order tenants, houses,
+//! operations; no transaction may be open while anything but this database is talked to.
+
+pub mod admins;
+pub mod bootstrap;
+pub mod changes;
+mod columns;
+pub mod doors;
+pub mod error;
+pub mod houses;
+pub mod idempotency;
+pub mod leases;
+pub mod listener;
+pub mod operations;
+pub mod pages;
+pub mod records;
+pub mod releases;
+pub mod secrets;
+pub mod subnets;
+pub mod sweeps;
+pub mod tenants;
+pub mod volumes;
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+pub use error::{Conflict, Error, Result};
+pub use listener::{Channel, Listener, Notice};
+
+use crate::model::ids::TenantId;
+use crate::model::release::Migration;
+
+/// The platform's database.
+pub const DATABASE: &str = "freehold";
+/// Owns the tables and runs migrations; no role that serves is it.
+pub const OWNER_ROLE: &str = "freehold_owner";
+pub const API_ROLE: &str = "freehold_api";
+pub const GATEWAY_ROLE: &str = "freehold_gateway";
+pub const WORKER_ROLE: &str = "freehold_worker";
+/// Where the history of the registry's own migrations is kept.
+pub const HISTORY: &str = "freehold.schema_history";
+
+/// On whose behalf a transaction is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A platform admin, who may see every tenant.
+    Platform,
+    /// One tenant, and nothing of another.
+    Tenant(TenantId),
+    /// The platform itself: workers, the gateway, bring-up.
+    System,
+}
+
+/// The registry as one database role sees it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    options: PgConnectOptions,
+}
+
+/// A transaction for one scope. Dropped without [`Tx::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+}
+
+impl Tx {
+    /// Makes everything done in it lasting, and heard of.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; whether it was committed is not known then.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    fn sql(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
+
+/// How to reach a database of the platform's server by its socket directory, without regard to the environment's
+/// own settings for PostgreSQL clients.
+#[must_use]
+pub fn connect_options(
+    socket_dir: &Path,
+    database: &str,
+    role: &str,
+    password: &SecretString,
+) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket_dir)
+        .port(5432)
+        .database(database)
+        .username(role)
+        .password(password.expose_secret())
+        .ssl_mode(PgSslMode::Disable)
+}
+
+impl Store {
+    /// Connects as one role over the server's socket.
+    ///
+    /// # Errors
+    /// When the server cannot be reached within 10 seconds or refuses the role.
+    pub async fn connect(
+        socket_dir: &Path,
+        database: &str,
+        role: &str,
+        password: &SecretString,
+    ) -> Result<Self> {
+        Self::connect_with(connect_options(socket_dir, database, role, password)).await
+    }
+
+    /// Connects with options of the caller's own.
+    ///
+    /// # Errors
+    /// As [`Store::connect`].
+    pub async fn connect_with(options: PgConnectOptions) -> Result<Self> {
+        let options = options.application_name("freehold").options([
+            // The guard's ROLLBACK outside a transaction would be warned of at each release.
+            ("client_min_messages", "error"),
+            ("statement_timeout", "20s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(10))
+            // A begin() whose caller went away leaves the session inside a transaction, and sqlx 0.9.0 gives it
+            // back to the pool as it is: the next user would work inside a stranger's transaction.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql("rollback").execute(connection).await?;
+                    Ok(true)
+                })
+            })
+            .connect_with(options.clone())
+            .await?;
+        Ok(Self { pool, options })
+    }
+
+    /// Begins a transaction on behalf of `scope`.
+    ///
+    /// # Errors
+    /// When no connection is to be had within 10 seconds.
+    pub async fn begin(&self, scope: Scope) -> Result<Tx> {
+        let (scope, tenant) = match scope {
+            Scope::Platform => ("platform", String::new()),
+            Scope::Tenant(id) => ("tenant", id.to_string()),
+            Scope::System => ("system", String::new()),
+        };
+        let mut inner = self.pool.begin().await?;
+        sqlx::query("select set_config('freehold.scope', $1, true), set_config('freehold.tenant', $2, true)")
+            .bind(scope)
+            .bind(tenant)
+            .execute(&mut *inner)
+            .await?;
+        Ok(Tx { inner })
+    }
+
+    /// Hears what is announced on `channels`, over a connection of its own.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn listen(&self, channels: &[Channel]) -> Result<Listener> {
+        Listener::connect(self.options.clone(), channels).await
+    }
+
+    /// Whether the registry answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("select 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// The migrations of the registry itself, ascending.
+#[must_use]
+pub fn migrations() -> Vec<Migration> {
+    let file = |version: i64, name: &str, sql: &str| Migration {
+        version,
+        name: name.to_owned(),
+        sql: sql.to_owned(),
+    };
+    vec![
+        file(1, "registry", include_str!("../../../migrations/platform/V1__registry.sql")),
+        file(2, "changes", include_str!("../../../migrations/platform/V2__changes.sql")),
+        file(3, "rights", include_str!("../../../migrations/platform/V3__rights.sql")),
+    ]
+}
+
+/// Seconds as PostgreSQL's intervals take them.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
