@@ -9,4 +9,6 @@ pub mod planner;
 pub mod render;
 pub mod telemetry;
 pub mod planner;
+pub mod render;
 pub mod store;
+pub mod telemetry;
