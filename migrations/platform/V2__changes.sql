@@ -28,11 +28,13 @@ return pg_catalog.jsonb_build_object(
 
 create function freehold.tell_doors(tenant uuid)
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
-begin atomic
-    select pg_catalog.pg_notify('doors', name) from freehold.host_names where tenant_id = tenant;
+as $$
+begin
+    perform pg_notify('doors', n.name) from freehold.host_names n where n.tenant_id = tenant;
 end;
+$$;
 
 -- Called after the tenant's row was locked and given its next generation.
 create function freehold.changed(tenant uuid, operation uuid, kind text, requested_by text, previous jsonb)
