@@ -5,7 +5,11 @@
 //! carries a house from nothing to its first page: what a step needs from an earlier one, the runner hands on.
 
 mod down;
+#[cfg(test)]
+mod simulation;
 mod step;
+#[cfg(test)]
+mod tests;
 mod up;
 
 use std::fmt;
