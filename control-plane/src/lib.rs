@@ -7,8 +7,5 @@ pub mod engine;
 pub mod model;
 pub mod planner;
 pub mod render;
-pub mod telemetry;
-pub mod planner;
-pub mod render;
 pub mod store;
 pub mod telemetry;
