@@ -3,7 +3,9 @@
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod edge;
 pub mod engine;
+pub mod gateway;
 pub mod model;
 pub mod planner;
 pub mod render;

@@ -1,0 +1,90 @@
+-- What nginx itself adds to answers, and says when there is none.
+
+local cjson = require "cjson.safe"
+local counts = require "freehold.counts"
+
+local find = string.find
+
+local SAID = {
+    [400] = { "Bad request", "The request is not valid." },
+    [403] = { "Forbidden", "This may not be asked for." },
+    [404] = { "Not found", "There is nothing at this address." },
+    [405] = { "Method not allowed", "This cannot be done here." },
+    [408] = { "Too slow", "The request did not arrive in time." },
+    [413] = { "Too large", "More was sent than is accepted here." },
+    [414] = { "Address too long", "The address is longer than is accepted here." },
+    [429] = { "Too many requests", "This site is asked for more than it may be. Please wait a little." },
+    [431] = { "Headers too large", "The request's headers are larger than is accepted here." },
+    [494] = { "Headers too large", "The request's headers are larger than is accepted here." },
+    [502] = { "The connection broke off", "This site broke off before it had answered." },
+    [503] = { "Unavailable", "This site is unavailable at the moment." },
+    [504] = { "No answer", "This site did not answer in time." },
+}
+local OTHER = { "Something went wrong", "The request could not be answered." }
+
+local PAGE = [[<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%s</title>
+<style>
+:root { color-scheme: light dark; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; font: 1rem/1.6 system-ui, sans-serif; }
+main { max-width: 30rem; padding: 2rem; }
+small { opacity: .7; }
+</style>
+</head>
+<body>
+<main>
+<h1>%s</h1>
+<p>%s</p>
+<small>%d · request %s</small>
+</main>
+</body>
+</html>
+]]
+
+local M = {}
+
+function M.headers()
+    local var = ngx.var
+    local way = var.fh_way
+    -- The gateway says of its answers which are some tenant's, and only those are counted.
+    if way == "gateway" and var.fh_open == "" and var.upstream_http_x_freehold_tenant then
+        counts.began(var, var.fh_host)
+    end
+    if var.fh_probe == "1" then
+        if way == "direct" then
+            local address = var.fh_peer:gsub(" ", ":")
+            way = "direct " .. var.fh_house .. " " .. address
+        end
+        ngx.header["X-Freehold-Way"] = way
+    end
+end
+
+function M.failure()
+    local status = ngx.status
+    local said = SAID[status] or OTHER
+    ngx.header["Cache-Control"] = "no-store"
+    ngx.header["X-Content-Type-Options"] = "nosniff"
+    if status == 429 or status == 503 then
+        ngx.header["Retry-After"] = "5"
+    end
+    local accept = ngx.var.http_accept
+    if accept and find(accept, "text/html", 1, true) then
+        ngx.header["Content-Type"] = "text/html; charset=utf-8"
+        ngx.print(PAGE:format(said[1], said[1], said[2], status, ngx.var.request_id))
+        return
+    end
+    ngx.header["Content-Type"] = "application/problem+json"
+    ngx.print(cjson.encode({
+        type = "about:blank",
+        title = said[1],
+        status = status == 494 and 431 or status,
+        detail = said[2],
+        request_id = ngx.var.request_id,
+    }))
+end
+
+return M

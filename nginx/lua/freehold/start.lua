@@ -1,0 +1,92 @@
+-- What happens once: in the master before there are workers, and in each worker as it starts.
+
+local cjson = require "cjson.safe"
+local ffi = require "ffi"
+local table_of_routes = require "freehold.routes"
+
+ffi.cdef [[
+int chown(const char *path, unsigned int owner, unsigned int group);
+int chmod(const char *path, unsigned int mode);
+]]
+
+-- Who may enter the platform's sockets, in every image of ours.
+local GROUP = 64100
+local UNCHANGED = 0xffffffff
+
+local M = {}
+
+local function read(path)
+    local file, err = io.open(path, "rb")
+    if not file then
+        return nil, err
+    end
+    local content = file:read("*a")
+    file:close()
+    return content
+end
+
+-- Routes of the start file. An edge without routes still serves by the gateway, so nothing here is fatal.
+local function load_routes(path)
+    local content, err = read(path)
+    if not content then
+        ngx.log(ngx.WARN, "no routes to start with: ", err)
+        return
+    end
+    local document
+    document, err = cjson.decode(content)
+    if type(document) ~= "table" or type(document.routes) ~= "table" then
+        ngx.log(ngx.ERR, path, " is not understood: ", err or "no list of routes")
+        return
+    end
+    for _, given in ipairs(document.routes) do
+        local route, why = table_of_routes.parse(given)
+        if route then
+            local ok
+            ok, why = table_of_routes.set(route)
+            if not ok then
+                ngx.log(ngx.ERR, "no room for the route of ", route.host, ": ", why)
+            end
+        else
+            ngx.log(ngx.ERR, "a route in ", path, " is left out: ", why)
+        end
+    end
+end
+
+function M.master(settings)
+    M.door = settings.home .. "/run/edge/door.sock"
+    M.gateway = "unix:" .. settings.home .. "/run/gateway/gateway.sock"
+    M.public_port = tostring(settings.public_port)
+    -- As a visitor's client writes it: a scheme's own port is left out.
+    M.port_suffix = settings.public_port == 80 and "" or ":" .. M.public_port
+    M.platform = { [settings.domain] = true, ["admin." .. settings.domain] = true }
+    M.back_door = { ["platform.internal"] = true, [settings.domain] = true }
+
+    local secret, err = read(settings.home .. "/keys/prober.secret")
+    secret = secret and secret:gsub("%s+$", "")
+    if secret and #secret >= 16 then
+        M.secret = secret
+    else
+        ngx.log(ngx.ERR, "the prober cannot be known: ", err or "its secret is too short")
+    end
+
+    -- Shared memory outlives a reload, and is newer than the file then.
+    local counts = ngx.shared.counts
+    if not counts:get("started") then
+        load_routes(settings.home .. "/edge/routes.json")
+        counts:set("started", ngx.now() * 1000)
+    end
+end
+
+function M.worker()
+    if ngx.worker.id() ~= 0 then
+        return
+    end
+    -- nginx lets everybody in, as far as the directory does.
+    if ffi.C.chown(M.door, UNCHANGED, GROUP) == 0 then
+        ffi.C.chmod(M.door, tonumber("660", 8))
+    else
+        ngx.log(ngx.WARN, "the door's group could not be set: its directory alone guards it")
+    end
+end
+
+return M
