@@ -47,6 +47,14 @@ async fn lock(tx: &mut Tx, id: TenantId) -> Result<Locked> {
     .await?)
 }
 
+/// Keeps others from changing the tenant until the transaction ends, for a decision that needs it to hold still.
+///
+/// # Errors
+/// [`super::Error::NotFound`].
+pub async fn hold(tx: &mut Tx, id: TenantId) -> Result<()> {
+    lock(tx, id).await.map(drop)
+}
+
 async fn announce(
     tx: &mut Tx,
     id: TenantId,

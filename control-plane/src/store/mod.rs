@@ -23,6 +23,7 @@ pub mod subnets;
 pub mod sweeps;
 pub mod tenants;
 pub mod volumes;
+pub mod workers;
 
 use std::path::Path;
 use std::time::Duration;
@@ -199,6 +200,7 @@ pub fn migrations() -> Vec<Migration> {
         file(1, "registry", include_str!("../../../migrations/platform/V1__registry.sql")),
         file(2, "changes", include_str!("../../../migrations/platform/V2__changes.sql")),
         file(3, "rights", include_str!("../../../migrations/platform/V3__rights.sql")),
+        file(4, "workers", include_str!("../../../migrations/platform/V4__workers.sql")),
     ]
 }
 

@@ -116,6 +116,16 @@ pub async fn list(tx: &mut Tx, filter: &OperationFilter) -> Result<Page<Operatio
     }))
 }
 
+/// How many operations there are of each state.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn count_by_state(tx: &mut Tx) -> Result<Vec<(OperationState, i64)>> {
+    Ok(sqlx::query_as("select state, count(*) from freehold.operations group by 1 order by 1")
+        .fetch_all(tx.sql())
+        .await?)
+}
+
 /// The tenant's operation that is open, the latest of several.
 ///
 /// # Errors

@@ -1,7 +1,5 @@
 //! Rows as the rest of the program sees them.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use ipnet::{IpNet, Ipv4Net};
 use sqlx::FromRow;
@@ -13,8 +11,8 @@ use crate::model::tenant::{DesiredState, Status};
 
 use super::{Error, Result};
 
-/// A tenant's own settings: what its stack and pages may be filled with.
-pub type Settings = BTreeMap<String, String>;
+/// A tenant's own settings, any JSON object: what its stack and pages may be filled with.
+pub type Settings = serde_json::Map<String, serde_json::Value>;
 
 /// A tenant, with what is known of its house.
 #[derive(Debug, Clone, FromRow)]

@@ -60,6 +60,19 @@ pub async fn latest(tx: &mut Tx) -> Result<Option<Release>> {
     .await?)
 }
 
+/// All releases, the newest first.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn list(tx: &mut Tx) -> Result<Vec<Release>> {
+    Ok(sqlx::query_as(
+        "select id, version, checksum, content, created_at from freehold.releases
+          order by created_at desc, id desc",
+    )
+    .fetch_all(tx.sql())
+    .await?)
+}
+
 /// The release of this version.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use super::records::tenant_select;
 use super::{Error, Result, Tx, subnets};
 
 pub use super::changes::{
-    Deletion, TenantChange, delete, move_to_release, restore, retry, set_desired, update,
+    Deletion, TenantChange, delete, hold, move_to_release, restore, retry, set_desired, update,
 };
 pub use super::records::{Settings, TenantRecord};
 
