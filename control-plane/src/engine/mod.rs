@@ -126,6 +126,9 @@ impl ImageInfo {
     }
 }
 
+/// Takes the lines that a build prints.
+pub type BuildLog<'a> = dyn Fn(&str) + Send + Sync + 'a;
+
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
@@ -244,7 +247,7 @@ pub trait Engine: Send + Sync {
     async fn pull(&self, name: &str, within: Duration) -> Result<()>;
 
     /// Builds an image; each line that the build prints goes to `log`. Answers its id.
-    async fn build(&self, spec: &BuildSpec, log: &(dyn Fn(&str) + Send + Sync)) -> Result<String>;
+    async fn build(&self, spec: &BuildSpec, log: &BuildLog<'_>) -> Result<String>;
 
     /// Makes an image of one layer out of a tar file of a root file system; answers its id.
     async fn import(&self, tar: &Path, tag: &str) -> Result<String>;

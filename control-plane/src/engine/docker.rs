@@ -1,1 +1,0 @@
-//! Docker, over its socket.
