@@ -1,0 +1,8 @@
+//! What the API and the pages share: state, guards, extractors, problems.
+
+pub mod colour;
+pub mod extract;
+pub mod guards;
+pub mod health;
+pub mod problem;
+pub mod state;
