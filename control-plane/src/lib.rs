@@ -8,6 +8,7 @@ pub mod engine;
 pub mod gateway;
 pub mod model;
 pub mod planner;
+pub mod platform;
 pub mod render;
 pub mod store;
 pub mod telemetry;

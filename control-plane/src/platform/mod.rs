@@ -1,0 +1,3 @@
+//! Freehold's own bring-up.
+
+pub mod images;
