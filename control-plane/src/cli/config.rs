@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Error>
         for (key, value, origin) in settings {
             table.add_row([key, value, origin.to_string()]);
         }
-        println!("{table}");
+        super::table::print(&table);
     }
     Ok(())
 }

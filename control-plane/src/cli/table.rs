@@ -7,8 +7,17 @@ use comfy_table::{ContentArrangement, Table, presets};
 pub fn new(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.iter().copied());
+    if !header.is_empty() {
+        table.set_header(header.iter().copied());
+    }
     table
+}
+
+/// Writes a table to standard output, without the space around it.
+pub fn print(table: &Table) {
+    for line in table.lines() {
+        println!("{}", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+    }
 }
 
 /// A text of others' making, without control characters that could move the cursor or change colours.

@@ -47,7 +47,7 @@ fn later_layers_win_and_say_who_they_are() {
     let mut sources = sources(directory.path());
     let (config, origins) = Config::load(&sources).expect("the file's settings");
     assert_eq!(config.edge.port, 9001);
-    assert_eq!(origins.of("edge.port"), Origin::File(file.clone()));
+    assert_eq!(origins.of("edge.port"), Origin::File(file));
     assert_eq!(config.admin.email, "admin@fleet.example.com");
     assert_eq!(origins.of("admin.email"), Origin::Derived);
     let plan = |name: &str| config.plans[&name.parse::<PlanName>().expect("a plan's name")];

@@ -35,7 +35,8 @@ fn the_default_stack_is_sound() {
     assert_eq!(db.image, "freehold/postgres:sample");
     assert_eq!(app.health, Health::Http("/healthz".into()));
     assert_eq!(app.after, vec![stack.database.clone()]);
-    assert_eq!(app.environment["TENANT_COLOR"], "#2f5d50");
+    assert_eq!(app.environment["TENANT_COLOR"], "");
+    assert_eq!(app.environment["PUBLIC_HOSTS"], "sample.freehold.localhost");
     assert_eq!(app.limits, StackContext::sample().limits);
     let coloured = file.render(&with("Acme", json!({"color": "#ff0000"}))).expect("it renders");
     assert_eq!(coloured.services[&coloured.web].environment["TENANT_COLOR"], "#ff0000");
