@@ -6,6 +6,7 @@ pub mod database;
 pub mod edge;
 pub mod engine;
 pub mod gateway;
+pub mod identity;
 pub mod model;
 pub mod planner;
 pub mod platform;

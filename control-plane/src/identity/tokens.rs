@@ -1,0 +1,269 @@
+//! Tokens: signed with Ed25519, so that whoever has the public key can check them and nobody else can make them.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::Utc;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::ids::TenantId;
+
+use super::random_bytes;
+
+/// The audience of tokens for the platform's own API.
+pub const PLATFORM_AUDIENCE: &str = "freehold";
+
+/// Why a token or key is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token of ours, or changed on the way, or for somebody else, or not for this audience.
+    #[error("the token is not valid")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token key cannot be used: {0}")]
+    Key(String),
+}
+
+/// What a token says. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who signed it: the public URL of the platform.
+    pub iss: String,
+    /// Whom it speaks of.
+    pub sub: String,
+    /// Whom it is for.
+    pub aud: String,
+    pub iat: i64,
+    pub exp: i64,
+    /// Its own id.
+    pub jti: Uuid,
+    /// The email of whom it speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// What the subject may do at the audience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The tenant it is good for, and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+}
+
+/// Whom a token is to be about.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub id: String,
+    pub email: Option<String>,
+    pub role: Option<String>,
+    pub tenant: Option<TenantId>,
+}
+
+/// A new signing key, as PEM.
+#[must_use]
+pub fn generate_key() -> SecretString {
+    // PKCS#8, version 1: the fixed head of an Ed25519 private key, then its 32 random bytes.
+    const HEAD: [u8; 16] =
+        [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    let mut der = HEAD.to_vec();
+    der.extend_from_slice(&random_bytes::<32>());
+    let body = STANDARD.encode(der);
+    SecretString::from(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+}
+
+/// Signs tokens.
+#[derive(Clone)]
+pub struct Issuer {
+    key: EncodingKey,
+    public: Jwk,
+    issuer: String,
+    key_id: String,
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("issuer", &self.issuer)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Issuer {
+    /// Signs with the key of [`generate_key`] in the name of `issuer`, the public URL of the platform.
+    ///
+    /// # Errors
+    /// [`TokenError::Key`] when the text is not such a key.
+    pub fn from_pem(pem: &SecretString, issuer: impl Into<String>) -> Result<Self, TokenError> {
+        let bad = |error: jsonwebtoken::errors::Error| TokenError::Key(error.to_string());
+        let key = EncodingKey::from_ed_pem(pem.expose_secret().as_bytes()).map_err(bad)?;
+        let mut public = Jwk::from_encoding_key(&key, Algorithm::EdDSA).map_err(bad)?;
+        let key_id = public.thumbprint(ThumbprintHash::SHA256).map_err(bad)?;
+        public.common.key_id = Some(key_id.clone());
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+        Ok(Self { key, public, issuer: issuer.into(), key_id })
+    }
+
+    /// A token about `subject` for `audience`, good for `minutes`.
+    ///
+    /// # Errors
+    /// [`TokenError::Key`] when signing fails.
+    pub fn issue(&self, subject: Subject, audience: &str, minutes: u32) -> Result<String, TokenError> {
+        let now = Utc::now().timestamp();
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            sub: subject.id,
+            aud: audience.to_owned(),
+            iat: now,
+            exp: now + i64::from(minutes) * 60,
+            jti: Uuid::now_v7(),
+            email: subject.email,
+            role: subject.role,
+            tenant: subject.tenant,
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.key_id.clone());
+        encode(&header, &claims, &self.key).map_err(|error| TokenError::Key(error.to_string()))
+    }
+
+    /// The public keys, for everybody who checks our tokens.
+    #[must_use]
+    pub fn jwks(&self) -> JwkSet {
+        JwkSet { keys: vec![self.public.clone()] }
+    }
+
+    /// What checks this issuer's tokens.
+    #[must_use]
+    pub fn verifier(&self) -> Verifier {
+        Verifier::new(self.jwks(), self.issuer.clone())
+    }
+}
+
+/// Checks tokens by the public keys alone.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    keys: JwkSet,
+    issuer: String,
+}
+
+impl Verifier {
+    #[must_use]
+    pub fn new(keys: JwkSet, issuer: impl Into<String>) -> Self {
+        Self { keys, issuer: issuer.into() }
+    }
+
+    /// What a token says, if it is the issuer's, for this audience, and not past its time.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`], or [`TokenError::Invalid`] for every other reason.
+    pub fn verify(&self, token: &str, audience: &str) -> Result<Claims, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let key = header.kid.as_deref().and_then(|id| self.keys.find(id)).ok_or(TokenError::Invalid)?;
+        let key = DecodingKey::from_jwk(key).map_err(|_| TokenError::Invalid)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&[audience]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        validation.leeway = 5;
+        decode(token, &key, &validation).map(|token| token.claims).map_err(|error| match error.kind() {
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
+            _ => TokenError::Invalid,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "http://freehold.localhost:8080";
+
+    fn issuer() -> Issuer {
+        Issuer::from_pem(&generate_key(), URL).expect("issuer")
+    }
+
+    fn admin() -> Subject {
+        Subject {
+            id: "admin-1".into(),
+            email: Some("a@b.c".into()),
+            role: Some("admin".into()),
+            tenant: None,
+        }
+    }
+
+    #[test]
+    fn a_token_says_what_it_was_given() {
+        let issuer = issuer();
+        let token = issuer.issue(admin(), PLATFORM_AUDIENCE, 5).expect("token");
+        let claims = issuer.verifier().verify(&token, PLATFORM_AUDIENCE).expect("claims");
+        assert_eq!((claims.sub.as_str(), claims.iss.as_str()), ("admin-1", URL));
+        assert_eq!(claims.role.as_deref(), Some("admin"));
+        assert_eq!(claims.exp - claims.iat, 300);
+    }
+
+    #[test]
+    fn the_published_keys_are_enough_to_check_and_hold_nothing_secret() {
+        let issuer = issuer();
+        let published = serde_json::to_string(&issuer.jwks()).expect("json");
+        assert!(
+            published.contains("\"crv\":\"Ed25519\"") && published.contains("\"use\":\"sig\""),
+            "{published}"
+        );
+        assert!(!published.contains("\"d\""), "{published}");
+        let verifier = Verifier::new(serde_json::from_str(&published).expect("keys"), URL);
+        let token = issuer.issue(admin(), "app", 5).expect("token");
+        assert!(verifier.verify(&token, "app").is_ok());
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let ours = issuer();
+        let verifier = ours.verifier();
+        let token = ours.issue(admin(), PLATFORM_AUDIENCE, 5).expect("token");
+        assert!(matches!(verifier.verify(&token, "another"), Err(TokenError::Invalid)));
+        let foreign = issuer().issue(admin(), PLATFORM_AUDIENCE, 5).expect("token");
+        assert!(matches!(verifier.verify(&foreign, PLATFORM_AUDIENCE), Err(TokenError::Invalid)));
+        let elsewhere = Verifier::new(ours.jwks(), "http://elsewhere");
+        assert!(matches!(elsewhere.verify(&token, PLATFORM_AUDIENCE), Err(TokenError::Invalid)));
+        for bad in ["", "a.b.c", &token[..token.len() - 4], &format!("{token}x")] {
+            assert!(matches!(verifier.verify(bad, PLATFORM_AUDIENCE), Err(TokenError::Invalid)), "{bad}");
+        }
+        // The public key must not pass as a shared secret.
+        let x =
+            serde_json::to_value(ours.jwks()).expect("json")["keys"][0]["x"].as_str().expect("x").to_owned();
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(ours.key_id.clone());
+        let claims = verifier.verify(&token, PLATFORM_AUDIENCE).expect("claims");
+        let forged = encode(
+            &header,
+            &claims,
+            &EncodingKey::from_base64_secret(&x).unwrap_or(EncodingKey::from_secret(x.as_bytes())),
+        )
+        .expect("token");
+        assert!(matches!(verifier.verify(&forged, PLATFORM_AUDIENCE), Err(TokenError::Invalid)));
+    }
+
+    #[test]
+    fn a_token_ends() {
+        let issuer = issuer();
+        let mut claims = issuer
+            .verifier()
+            .verify(&issuer.issue(admin(), PLATFORM_AUDIENCE, 5).expect("token"), PLATFORM_AUDIENCE)
+            .expect("claims");
+        claims.exp = claims.iat - 60;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(issuer.key_id.clone());
+        let token = encode(&header, &claims, &issuer.key).expect("token");
+        assert!(matches!(issuer.verifier().verify(&token, PLATFORM_AUDIENCE), Err(TokenError::Expired)));
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused() {
+        assert!(matches!(Issuer::from_pem(&SecretString::from("no key"), URL), Err(TokenError::Key(_))));
+        assert!(!format!("{:?}", issuer()).contains("PRIVATE"));
+    }
+}
