@@ -84,6 +84,8 @@ create table freehold.volumes (
     number     integer not null,
     name       text not null constraint volumes_name_key unique,
     role       text not null check (role in ('current', 'previous', 'candidate')),
+    -- Whether the engine has had it: one that it had and has no longer is lost, not yet to be made.
+    made       boolean not null default false,
     drop_after timestamptz,
     created_at timestamptz not null default now(),
     unique (house, service, number)

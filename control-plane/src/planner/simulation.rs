@@ -547,14 +547,12 @@ impl World {
     fn accident(&mut self) {
         match self.below(9) {
             0 => self.desire(),
-            1 | 2 => {
-                if !self.containers.is_empty() {
-                    let at = self.below(u32::try_from(self.containers.len()).expect("few")) as usize;
-                    if self.chance(2) {
-                        self.containers.remove(at);
-                    } else if self.containers[at].state == ContainerState::Running {
-                        self.containers[at].state = ContainerState::Exited;
-                    }
+            1 | 2 if !self.containers.is_empty() => {
+                let at = self.below(u32::try_from(self.containers.len()).expect("few")) as usize;
+                if self.chance(2) {
+                    self.containers.remove(at);
+                } else if self.containers[at].state == ContainerState::Running {
+                    self.containers[at].state = ContainerState::Exited;
                 }
             }
             3 => self.routes.clear(),
@@ -568,24 +566,20 @@ impl World {
                     self.networks.remove(0);
                 }
             }
-            5 => {
+            5 if !self.stale.is_empty() => {
                 // a worker that lost its lease while it hung does one more thing
-                if !self.stale.is_empty() {
-                    let at = self.below(u32::try_from(self.stale.len()).expect("few")) as usize;
-                    let step = self.stale.swap_remove(at);
-                    // it asks once more whether the lease holds before anything that cannot be taken back, and what
-                    // it would start for another state of the world is refused by that world
-                    if !matches!(step, Step::DropVolume { .. } | Step::Migrate | Step::StartContainer { .. })
-                    {
-                        self.apply(&step, false, true);
-                    }
+                let at = self.below(u32::try_from(self.stale.len()).expect("few")) as usize;
+                let step = self.stale.swap_remove(at);
+                // it asks once more whether the lease holds before anything that cannot be taken back, and what it
+                // would start for another state of the world is refused by that world
+                if !matches!(step, Step::DropVolume { .. } | Step::Migrate | Step::StartContainer { .. }) {
+                    self.apply(&step, false, true);
                 }
             }
-            6 => {
-                if self.chance(8) && self.volumes.remove("v-db") {
-                    self.lost.insert("v-db".into());
-                    self.containers.retain(|container| container.service != service("db"));
-                }
+            6 if self.volumes.contains("v-db") && self.chance(8) => {
+                self.volumes.remove("v-db");
+                self.lost.insert("v-db".into());
+                self.containers.retain(|container| container.service != service("db"));
             }
             7 => self.containers.iter_mut().for_each(|container| container.well = false),
             _ => {}
@@ -635,7 +629,7 @@ impl World {
             }
         }
         if self.desired.droppable.is_empty() {
-            for (_, wanted) in &self.desired.services {
+            for wanted in self.desired.services.values() {
                 let made =
                     wanted.volume.as_ref().filter(|volume| volume.made && !self.lost.contains(&volume.name));
                 assert!(

@@ -122,6 +122,20 @@ pub async fn record_prepared(tx: &mut Tx, claim: &Claim, n: i32, connections: u3
     Ok(done.rows_affected() > 0)
 }
 
+/// Records that roles and grants are in doubt, before they are touched: whoever comes after a crash prepares them
+/// again. `false`: the lease is lost.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn doubt_prepared(tx: &mut Tx, claim: &Claim) -> Result<bool> {
+    let done = sqlx::query("update freehold.houses set prepared = null where id = $1 and lease_token = $2")
+        .bind(&claim.house)
+        .bind(claim.token)
+        .execute(tx.sql())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Forgets what was recorded of the database, because it is not the one it was recorded of. `false`: the lease is
 /// lost.
 ///

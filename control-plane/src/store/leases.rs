@@ -25,6 +25,8 @@ pub enum Outcome {
     Converged,
     /// It failed in a way that may pass; to be tried again after a while.
     Again { after: Duration },
+    /// Something that every house needs is away; to be tried again after a while, and not counted as a failure.
+    Wait { after: Duration },
     /// A person must look; the reason says at what.
     Stuck { reason: String },
     /// What is desired changed meanwhile; to be looked at again at once.
@@ -195,7 +197,16 @@ pub async fn give_back(tx: &mut Tx, claim: &Claim, generation: i64, outcome: Out
             .execute(tx.sql())
             .await?;
         }
-        Outcome::Superseded | Outcome::Stuck { .. } | Outcome::Again { .. } => {
+        Outcome::Wait { after } if !superseded => {
+            sqlx::query(
+                "update freehold.houses set due_at = now() + make_interval(secs => $2) where id = $1",
+            )
+            .bind(&claim.house)
+            .bind(seconds(after))
+            .execute(tx.sql())
+            .await?;
+        }
+        Outcome::Superseded | Outcome::Stuck { .. } | Outcome::Again { .. } | Outcome::Wait { .. } => {
             due_at_once(tx, &claim.house).await?;
         }
     }

@@ -93,7 +93,7 @@ impl Listener {
             match notice {
                 Some(notice) => return Ok(notice),
                 None => {
-                    tracing::debug!(channel = notification.channel(), "an announcement that says nothing")
+                    tracing::debug!(channel = notification.channel(), "an announcement that says nothing");
                 }
             }
         }

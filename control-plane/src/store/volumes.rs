@@ -34,6 +34,8 @@ pub struct VolumeRecord {
     /// Its name in the engine.
     pub name: String,
     pub role: VolumeRole,
+    /// Whether the engine has had it. One that it had and has no longer is lost.
+    pub made: bool,
     /// Whether it may be dropped now: the time until which it must be kept has passed.
     pub droppable: bool,
 }
@@ -42,7 +44,7 @@ pub struct VolumeRecord {
 /// never read together with an older wish to keep.
 pub(super) async fn of_house(tx: &mut Tx, house: &HouseId, generation: i64) -> Result<Vec<VolumeRecord>> {
     Ok(sqlx::query_as(
-        "select v.id, v.service, v.number, v.name, v.role,
+        "select v.id, v.service, v.number, v.name, v.role, v.made,
                 coalesce(v.drop_after <= now() and t.generation = $2, false) as droppable
            from freehold.volumes v left join freehold.tenants t on t.id = v.tenant_id
           where v.house = $1
@@ -91,13 +93,30 @@ pub async fn ensure(
     .execute(tx.sql())
     .await?;
     Ok(sqlx::query_as(
-        "select id, service, number, name, role, coalesce(drop_after <= now(), false) as droppable
+        "select id, service, number, name, role, made, coalesce(drop_after <= now(), false) as droppable
            from freehold.volumes where house = $1 and service = $2 and role = 'current'",
     )
     .bind(&house)
     .bind(service)
     .fetch_optional(tx.sql())
     .await?)
+}
+
+/// Records that the engine has the volume. `false`: the lease is lost.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn record_made(tx: &mut Tx, claim: &Claim, name: &str) -> Result<bool> {
+    let done = sqlx::query(
+        "update freehold.volumes v set made = true from freehold.houses h
+          where v.house = $1 and v.name = $3 and h.id = v.house and h.lease_token = $2",
+    )
+    .bind(&claim.house)
+    .bind(claim.token)
+    .bind(name)
+    .execute(tx.sql())
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Removes a volume's row, after the engine has dropped it. Only one that may be dropped now; `false` when it may

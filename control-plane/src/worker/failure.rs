@@ -70,7 +70,8 @@ impl From<crate::engine::Error> for Failure {
     fn from(error: crate::engine::Error) -> Self {
         let reason = format!("engine: {}", chain(&error));
         match error {
-            crate::engine::Error::Unreachable { .. } => Self::away(reason),
+            // an engine that hangs is away as well: no house is to blame
+            crate::engine::Error::Unreachable(_) | crate::engine::Error::Timeout { .. } => Self::away(reason),
             _ => Self::retry(reason),
         }
     }

@@ -26,7 +26,8 @@ pub enum Moment {
 /// All points there are.
 #[must_use]
 pub fn points() -> Vec<String> {
-    let of_steps = Step::NAMES.iter().flat_map(|step| ["before", "after"].map(|moment| format!("{step}:{moment}")));
+    let of_steps =
+        Step::NAMES.iter().flat_map(|step| ["before", "after"].map(|moment| format!("{step}:{moment}")));
     of_steps.chain(LOOP.iter().map(|place| (*place).to_owned())).collect()
 }
 

@@ -1,0 +1,180 @@
+//! Networks, volumes and containers.
+
+use std::time::Duration;
+
+use super::{Scene, held};
+use crate::engine::{self, NetworkSpec, VolumeSpec, names};
+use crate::model::observed::ContainerState;
+use crate::model::stack::{Health, ServiceName};
+use crate::store::{Scope, houses, subnets, volumes};
+use crate::worker::failure::Failure;
+use crate::worker::probe;
+
+/// The first pause between two questions whether a service answers; it grows to eight times this.
+const PROBE_PAUSE: Duration = Duration::from_millis(25);
+/// How long a service may take until it answers: less than the step itself may take, so that what it said last can
+/// still be told.
+const HEALTH: Duration = Duration::from_secs(45);
+/// How many of the last lines of a service that ended are told.
+const LAST_WORDS: usize = 15;
+
+impl Scene<'_> {
+    pub(super) async fn ensure_network(&self) -> Result<(), Failure> {
+        let (record, deps) = (&self.house.record, &self.worker.deps);
+        let gateway =
+            record.subnet.hosts().next().ok_or_else(|| Failure::fatal("the subnet holds no address"))?;
+        let spec = NetworkSpec {
+            name: names::network(&deps.installation, &record.house),
+            labels: names::house_labels(&deps.installation, &record.house),
+            subnet: record.subnet,
+            gateway,
+            bridge: names::bridge(&deps.installation, &record.house),
+            internal: false,
+        };
+        match deps.engine.ensure_network(&spec).await {
+            Ok(_) => Ok(()),
+            // something on this host has the block that our plan gave out: take another
+            Err(engine::Error::Conflict(reason)) => {
+                let mut tx = deps.store.begin(Scope::System).await?;
+                let next = subnets::replace(&mut tx, &self.house.claim, deps.config.network.pool).await?;
+                tx.commit().await?;
+                held(next.is_some())?;
+                Err(Failure::retry(format!("{reason}; another block is taken")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn ensure_volume(&self, service: &ServiceName) -> Result<(), Failure> {
+        let deps = &self.worker.deps;
+        let wanted = self.house.desired.services.get(service).and_then(|wanted| wanted.volume.as_ref());
+        let name = wanted.ok_or_else(|| Failure::retry(format!("{service} has no volume")))?.name.clone();
+        let labels = names::volume_labels(&deps.installation, &self.house.record.house, service);
+        deps.engine.ensure_volume(&VolumeSpec { name: name.clone(), labels }).await?;
+        let mut tx = deps.store.begin(Scope::System).await?;
+        held(volumes::record_made(&mut tx, &self.house.claim, &name).await?)?;
+        // a new volume is an empty database, whatever was recorded before
+        if *service == self.house.stack.database {
+            held(houses::forget_database(&mut tx, &self.house.claim).await?)?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn ensure_container(&self, service: &ServiceName) -> Result<(), Failure> {
+        let spec = self.house.specs.get(service);
+        let spec = spec.ok_or_else(|| Failure::retry(format!("{service} has no spec")))?;
+        let id = self.worker.deps.engine.ensure_container(spec).await.map_err(|error| match error {
+            engine::Error::NotFound(what) => {
+                Failure::retry(format!("the engine does not have what {service} needs: {what}"))
+            }
+            other => other.into(),
+        })?;
+        if let Some(limits) = spec.limits {
+            let mut tx = self.worker.deps.store.begin(Scope::System).await?;
+            held(houses::record_limits(&mut tx, &self.house.claim, &id, limits).await?)?;
+            tx.commit().await?;
+        }
+        self.found(service, id);
+        Ok(())
+    }
+
+    pub(super) async fn start_container(&self, service: &ServiceName) -> Result<(), Failure> {
+        let id = self.container(service)?;
+        Ok(self.worker.deps.engine.start(&id).await?)
+    }
+
+    /// Asks until the service answers. One that ends meanwhile has failed, and its last words say why.
+    pub(super) async fn await_healthy(&self, service: &ServiceName) -> Result<(), Failure> {
+        let (engine, id) = (&self.worker.deps.engine, self.container(service)?);
+        let spec = self.service(service)?;
+        let network = names::network(&self.worker.deps.installation, &self.house.record.house);
+        let until = tokio::time::Instant::now() + HEALTH;
+        let mut asked = 0u32;
+        let mut endpoint = None;
+        loop {
+            if let (None, Some(port)) = (endpoint, spec.port) {
+                endpoint = engine.endpoint(&id, &network, port).await.ok();
+            }
+            let answer = match (&spec.health, endpoint) {
+                (Health::None, _) => Ok(()),
+                (health, Some(address)) => probe::answers(health, address).await,
+                (_, None) => Err("it has no address".to_owned()),
+            };
+            let Err(reason) = answer else { return Ok(()) };
+            asked += 1;
+            // the service is asked often, the engine now and then
+            if asked.is_multiple_of(8) || endpoint.is_none() {
+                let state = engine.inspect(&id).await?;
+                if matches!(state.state, ContainerState::Exited | ContainerState::Broken) {
+                    let how = if state.oom_killed {
+                        ", killed for using more memory than its plan gives"
+                    } else {
+                        ""
+                    };
+                    let words = self.last_words(&id).await;
+                    return Err(Failure::retry(format!(
+                        "it ended with status {}{how}{words}",
+                        state.exit_code
+                    )));
+                }
+            }
+            if tokio::time::Instant::now() >= until {
+                let words = self.last_words(&id).await;
+                return Err(Failure::retry(format!("{reason}{words}")));
+            }
+            tokio::time::sleep(PROBE_PAUSE * asked.min(8)).await;
+        }
+    }
+
+    /// What a service wrote last, for the person who must look.
+    async fn last_words(&self, id: &str) -> String {
+        match self.worker.deps.engine.logs(id, LAST_WORDS).await {
+            Ok(words) if !words.trim().is_empty() => format!("; its last words: {}", words.trim()),
+            _ => String::new(),
+        }
+    }
+
+    pub(super) async fn set_limits(&self, service: &ServiceName, container: &str) -> Result<(), Failure> {
+        let limits = self.service(service)?.limits;
+        let store = &self.worker.deps.store;
+        // in doubt until it is done: whoever comes after a crash sets them again
+        let mut tx = store.begin(Scope::System).await?;
+        held(houses::forget_limits(&mut tx, &self.house.claim, container).await?)?;
+        tx.commit().await?;
+        self.worker.deps.engine.set_limits(container, limits).await?;
+        let mut tx = store.begin(Scope::System).await?;
+        held(houses::record_limits(&mut tx, &self.house.claim, container, limits).await?)?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn stop_container(&self, service: &ServiceName, container: &str) -> Result<(), Failure> {
+        let seconds = self.house.stack.services.get(service).map_or(10, |service| service.stop_seconds);
+        Ok(self.worker.deps.engine.stop(container, Duration::from_secs(u64::from(seconds))).await?)
+    }
+
+    pub(super) async fn remove_container(&self, container: &str) -> Result<(), Failure> {
+        self.worker.deps.engine.remove_container(container).await?;
+        let mut tx = self.worker.deps.store.begin(Scope::System).await?;
+        held(houses::forget_limits(&mut tx, &self.house.claim, container).await?)?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The one place where data is dropped. The registry is asked once more whether it may be.
+    pub(super) async fn drop_volume(&self, name: &str) -> Result<(), Failure> {
+        let store = &self.worker.deps.store;
+        let mut tx = store.begin(Scope::System).await?;
+        let record = houses::load(&mut tx, &self.house.record.house).await?;
+        tx.commit().await?;
+        if !record.droppable().any(|droppable| droppable == name) {
+            return Err(Failure::retry(format!("{name} is to be kept after all")));
+        }
+        self.worker.deps.engine.remove_volume(name).await?;
+        let mut tx = store.begin(Scope::System).await?;
+        held(volumes::drop_record(&mut tx, &self.house.claim, name).await?)?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
