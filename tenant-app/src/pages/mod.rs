@@ -23,6 +23,7 @@ pub fn routes() -> Router<Shared> {
         .route("/", get(vehicles::list))
         .route("/assets/app.css", get(app_css))
         .route("/assets/tenant.css", get(tenant_css))
+        .route("/assets/icon.svg", get(icon))
         .route("/vehicles/new", get(vehicles::blank))
         .route("/vehicles", get(vehicles::list).post(vehicles::create))
         .route("/vehicles/{id}", get(vehicles::show).post(vehicles::update))
@@ -47,6 +48,16 @@ async fn tenant_css(State(app): State<Shared>) -> impl IntoResponse {
     let colour = app.tenant.colour;
     let sheet = format!(":root {{ --accent: {colour}; --on-accent: {}; }}\n", colour.text());
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=300")], sheet)
+}
+
+async fn icon(State(app): State<Shared>) -> impl IntoResponse {
+    let colour = app.tenant.colour;
+    let (ground, drop) = (colour.to_string(), colour.text());
+    let icon = format!(
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' \
+         fill='{ground}'/><path fill='{drop}' d='M16 6c4 5 6 8 6 11a6 6 0 0 1-12 0c0-3 2-6 6-11z'/></svg>"
+    );
+    ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "public, max-age=300")], icon)
 }
 
 fn page(status: StatusCode, made: Result<String, tera::Error>) -> Result<Response, Error> {

@@ -261,6 +261,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn keys_come_over_http() {
+        let body = serde_json::to_string(&samples::key_set(&["one"])).unwrap();
+        let answers = axum::Router::new()
+            .route("/keys", axum::routing::get(move || async move { body }))
+            .route("/large", axum::routing::get(|| async { "x".repeat(LARGEST_SET + 1) }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, answers).await });
+        let at = |path: &str| Keys::at(format!("{base}{path}").parse().unwrap());
+        assert!(at("/keys").find("one").await.is_ok());
+        assert_eq!(at("/keys").find("two").await.err(), Some(KeyError::Unknown));
+        assert_eq!(at("/large").find("one").await.err(), Some(KeyError::Unavailable));
+        assert_eq!(at("/none").find("one").await.err(), Some(KeyError::Unavailable));
+    }
+
+    #[tokio::test]
     async fn old_keys_serve_while_the_platform_is_away_but_not_for_ever() {
         let up = Arc::new(AtomicUsize::new(0));
         let inside = Arc::clone(&up);
@@ -274,6 +290,10 @@ mod tests {
         assert!(keys.find("one").await.is_ok());
         assert!(up.load(Ordering::SeqCst) > 1);
 
+        let keys = Keys::with(Pace { stale: Duration::ZERO, between: Duration::ZERO, ..pace }, || async {
+            Err(FetchError::Status(502))
+        });
+        assert_eq!(keys.find("one").await.err(), Some(KeyError::Unavailable));
         let never = Keys::with(Pace::default(), || async { Err(FetchError::Late) });
         assert_eq!(never.find("one").await.err(), Some(KeyError::Unavailable));
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
@@ -91,6 +91,10 @@ pub async fn faces(State(app): State<Shared>, request: Request, next: Next) -> R
         return response;
     }
     let Some(problem) = response.extensions().get::<Problem>() else { return response };
+    if response.status() == StatusCode::MISDIRECTED_REQUEST {
+        // Who asked for another tenant learns nothing of this one, its name included.
+        return response;
+    }
     match app.templates.problem(problem) {
         Ok(page) => {
             let mut page = (response.status(), page).into_response();

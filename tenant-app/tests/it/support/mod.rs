@@ -1,0 +1,85 @@
+//! A server to keep rows in, the app on it, and a client to ask it.
+
+mod client;
+mod postgres;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tenant_app::server;
+use tenant_app::settings::Settings;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use client::Client;
+pub use postgres::Postgres;
+
+pub const TENANT: &str = "0190a0b0-0000-7000-8000-000000000001";
+pub const HOST: &str = "acme.example.org";
+
+/// Long enough for a slow and busy machine; nothing waits this long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `condition` gives something.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Settings of tenant `acme`, with more or other variables.
+pub fn settings(database_url: &str, more: &[(&str, &str)]) -> Settings {
+    let usual = [
+        ("TENANT_ID", TENANT),
+        ("TENANT_SLUG", "acme"),
+        ("TENANT_NAME", "Acme <& Sons>"),
+        ("PUBLIC_URL", "http://acme.example.org:8080"),
+        ("DATABASE_URL", database_url),
+        ("DATABASE_POOL", "3"),
+    ];
+    let find = |name: &str| {
+        let found = more.iter().chain(&usual).find(|(key, _)| *key == name)?;
+        Some(found.1.to_owned())
+    };
+    Settings::read(find, |_| None).expect("good settings")
+}
+
+/// The app, serving on a port of its own.
+pub struct App {
+    pub client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<Result<(), server::Error>>>,
+}
+
+impl App {
+    pub async fn start(settings: Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = Client::to(listener.local_addr().expect("an address"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(server::serve(listener, settings, async {
+            let _ = stopped.await;
+        }));
+        Self { client, stop: Some(stop), served: Some(served) }
+    }
+
+    /// As [`Self::start`], and waits until it serves: it gives its database a second, a busy machine may
+    /// need more of them.
+    pub async fn healthy(settings: Settings) -> Self {
+        let app = Self::start(settings).await;
+        app.client.healthy().await;
+        app
+    }
+
+    /// Tells it to stop and waits until it has.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        let served = self.served.take().expect("not stopped before");
+        tokio::time::timeout(PATIENCE, served).await.expect("in time").expect("no panic").expect("no error");
+    }
+}
