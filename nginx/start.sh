@@ -4,5 +4,6 @@
 set -eu
 home=/var/lib/freehold
 rm -f "$home/run/edge/door.sock"
-mkdir -p /tmp/body /tmp/proxy
+# As many connections as the engine lets us have: a visitor's and a house's are two files.
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 exec /usr/sbin/nginx -e stderr -c "$home/edge/nginx.conf" "$@"

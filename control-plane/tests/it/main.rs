@@ -1,3 +1,6 @@
 //! Tests.
 
 mod stack;
+mod edge;
+mod gateway;
+mod support;

@@ -65,6 +65,11 @@ end
 
 function M.failure()
     local status = ngx.status
+    if status == 502 and ngx.var.fh_way ~= "direct" then
+        -- No house has broken off: something of ours is not there.
+        status = 503
+        ngx.status = status
+    end
     local said = SAID[status] or OTHER
     ngx.header["Cache-Control"] = "no-store"
     ngx.header["X-Content-Type-Options"] = "nosniff"

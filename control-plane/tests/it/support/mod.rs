@@ -1,0 +1,5 @@
+//! What several tests need.
+
+pub mod house;
+pub mod nginx;
+pub mod visitor;
