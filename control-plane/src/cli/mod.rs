@@ -2,8 +2,14 @@
 
 mod completions;
 mod config;
+mod doctor;
+mod down;
 pub mod error;
+mod firewall;
+mod progress;
+mod status;
 pub mod table;
+mod up;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -82,10 +88,21 @@ pub struct Global {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Bring Freehold up on this machine, or repair it, or put a newer build in its place
+    Up(up::Arguments),
+    /// Stop Freehold and everything it runs; data stays unless --erase is given
+    Down(down::Arguments),
+    /// Show what runs, and how tenants stand; works while the API does not
+    Status,
+    /// Check everything that is needed, and say what to do about what is wrong
+    Doctor,
     /// Show the settings in force and where each comes from
     Config(config::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Look at or change the firewall's table, in the helper container
+    #[command(hide = true)]
+    Firewall(firewall::Arguments),
 }
 
 /// What a command works with: the settings and the options common to all.
@@ -121,6 +138,11 @@ impl Session {
 impl Command {
     async fn run(self, session: Session) -> Result<(), Error> {
         match self {
+            Self::Up(arguments) => Box::pin(up::run(arguments, session)).await,
+            Self::Down(arguments) => Box::pin(down::run(arguments, session)).await,
+            Self::Status => Box::pin(status::run(session)).await,
+            Self::Doctor => Box::pin(doctor::run(session)).await,
+            Self::Firewall(arguments) => firewall::run(arguments).await,
             Self::Config(arguments) => config::run(&arguments, &session),
             Self::Completions(arguments) => completions::run(&arguments),
         }

@@ -1,7 +1,9 @@
 //! What must be there before the first migration: roles, their passwords, the database and its schema.
 
+use std::path::Path;
+
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgConnection;
+use sqlx::{ConnectOptions, PgConnection};
 
 use super::Result;
 
@@ -12,6 +14,19 @@ pub struct Passwords {
     pub api: SecretString,
     pub gateway: SecretString,
     pub worker: SecretString,
+}
+
+/// Opens one session over the server's socket, for what is done before there is a registry to connect to.
+///
+/// # Errors
+/// When the server cannot be reached or refuses the role.
+pub async fn connect(
+    socket_dir: &Path,
+    database: &str,
+    role: &str,
+    password: &SecretString,
+) -> Result<PgConnection> {
+    Ok(super::connect_options(socket_dir, database, role, password).connect().await?)
 }
 
 /// Serialises bring-ups that run at the same time.

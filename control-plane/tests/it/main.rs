@@ -1,5 +1,6 @@
 //! Tests.
 
+mod layering;
 mod stack;
 mod edge;
 mod gateway;

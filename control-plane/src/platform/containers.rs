@@ -1,0 +1,216 @@
+//! The platform's containers as they must be: started, repaired, replaced one beside the other.
+
+use std::future::Future;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::services::{Context, Service};
+use super::{Error, Platform, Result, firewall, probe};
+use crate::engine::{self, ContainerInfo, names};
+use crate::model::observed::ContainerState;
+
+/// How long a service may take from its start to its first answer.
+const READY: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(100);
+/// A process that ends right after its start is not up.
+const STEADY: Duration = Duration::from_millis(1500);
+
+/// What was done about a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It ran as it should.
+    None,
+    Started,
+    /// Another took its place.
+    Replaced,
+}
+
+impl Change {
+    /// A word for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "unchanged",
+            Self::Started => "started",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+impl Platform {
+    /// The containers of a service, in whatever state.
+    pub(super) async fn containers_of(&self, service: Service) -> Result<Vec<ContainerInfo>> {
+        Ok(self.engine.containers(&names::platform_labels(&self.id, service.as_str())).await?)
+    }
+
+    /// Makes the service run from exactly this spec. Where old and new can run side by side, the old one is
+    /// stopped only when the new one answers.
+    pub(super) async fn ensure(&self, service: Service, context: &Context<'_>) -> Result<Change> {
+        let spec = context.spec(service)?;
+        let all = self.containers_of(service).await?;
+        let (same, others): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|container| container.labels.get(names::SPEC) == spec.labels.get(names::SPEC));
+        let running = |container: &&ContainerInfo| container.state == ContainerState::Running;
+        if others.is_empty() && same.iter().any(|container| running(&container)) {
+            match self.answers(service, None).await {
+                Ok(()) => return Ok(Change::None),
+                Err(reason) => tracing::warn!(%service, reason, "runs and does not answer; it is made anew"),
+            }
+        }
+        let replaces = !others.is_empty() || !same.is_empty();
+        if !service.overlaps() {
+            self.retire(service, &others).await?;
+        }
+        // One that ended, hangs or never started is not worth a diagnosis: it holds no data.
+        for container in &same {
+            if container.state != ContainerState::Running || others.is_empty() {
+                self.engine.stop(&container.id, service.stop_grace()).await?;
+                self.engine.remove_container(&container.id).await?;
+            }
+        }
+        let before = self.socket_of(service).and_then(|path| inode(&path));
+        let id = self.engine.ensure_container(&spec).await?;
+        self.engine.start(&id).await?;
+        self.wait_ready(service, &id, before).await?;
+        if service.overlaps() {
+            self.retire(service, &others).await?;
+        }
+        Ok(if replaces { Change::Replaced } else { Change::Started })
+    }
+
+    /// Stops and removes containers of a service.
+    async fn retire(&self, service: Service, containers: &[ContainerInfo]) -> Result<()> {
+        for container in containers {
+            self.engine.stop(&container.id, service.stop_grace()).await?;
+            self.engine.remove_container(&container.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops and removes every container of a service.
+    pub(super) async fn remove_service(&self, service: Service) -> Result<()> {
+        let all = self.containers_of(service).await?;
+        self.retire(service, &all).await
+    }
+
+    /// Stops every container of a service, leaving it there.
+    pub(super) async fn stop(&self, service: Service) -> Result<usize> {
+        let running: Vec<_> = self
+            .containers_of(service)
+            .await?
+            .into_iter()
+            .filter(|container| matches!(container.state, ContainerState::Running | ContainerState::Broken))
+            .collect();
+        for container in &running {
+            self.engine.stop(&container.id, service.stop_grace()).await?;
+        }
+        Ok(running.len())
+    }
+
+    /// Removes helpers that their starters did not live to remove.
+    pub(super) async fn sweep_helpers(&self) -> Result<()> {
+        for helper in self.engine.containers(&names::platform_labels(&self.id, firewall::ROLE)).await? {
+            if helper.state != ContainerState::Running {
+                self.engine.remove_container(&helper.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn socket_of(&self, service: Service) -> Option<PathBuf> {
+        match service {
+            Service::Api => Some(self.home.api_socket()),
+            Service::Gateway => Some(self.home.gateway_socket()),
+            Service::Edge => Some(self.home.door_socket()),
+            Service::Postgres | Service::Worker => None,
+        }
+    }
+
+    async fn wait_ready(&self, service: Service, id: &str, before: Option<u64>) -> Result<()> {
+        let begun = Instant::now();
+        let outcome = poll(READY, || async move {
+            let state = self.engine.inspect(id).await.map_err(|error| error.to_string())?;
+            if state.state != ContainerState::Running {
+                let why = if state.error.is_empty() {
+                    format!("it ended with {}", state.exit_code)
+                } else {
+                    state.error
+                };
+                return Err(why);
+            }
+            self.answers(service, before).await
+        })
+        .await;
+        let Err(reason) = outcome else { return Ok(()) };
+        let logs = self.engine.logs(id, 20).await.unwrap_or_default();
+        Err(Error::Unhealthy { service, within: begun.elapsed(), reason, logs: logs.trim().to_owned() })
+    }
+
+    /// Whether the service answers. With `before`, the answer must come from another socket than that one: the
+    /// old process answers at it until the new one has renamed its own over it.
+    pub(super) async fn answers(
+        &self,
+        service: Service,
+        before: Option<u64>,
+    ) -> std::result::Result<(), String> {
+        if let Some(path) = self.socket_of(service)
+            && before.is_some()
+            && inode(&path) == before
+        {
+            return Err("it does not listen yet".into());
+        }
+        match service {
+            Service::Postgres => self.registry_answers().await,
+            Service::Api => {
+                let path = self.home.api_socket();
+                let status = probe::socket(&path, self.config.domain.as_str(), "/healthz").await?;
+                if status.is_success() { Ok(()) } else { Err(format!("/healthz answers {status}")) }
+            }
+            // Whatever the answer, somebody gave it: the apex is no tenant's, so it is a page of the gateway's own.
+            Service::Gateway => {
+                let path = self.home.gateway_socket();
+                probe::socket(&path, self.config.domain.as_str(), "/").await.map(drop)
+            }
+            Service::Edge => self.edge().healthy().await.map(drop).map_err(|error| error.to_string()),
+            Service::Worker => self.worker_is_steady().await,
+        }
+    }
+
+    /// A worker listens nowhere; it is up when it stays up.
+    async fn worker_is_steady(&self) -> std::result::Result<(), String> {
+        let look = async || -> engine::Result<Vec<(String, String)>> {
+            let mut seen = Vec::new();
+            for container in self.engine.containers(&names::platform_labels(&self.id, "worker")).await? {
+                if container.state == ContainerState::Running {
+                    seen.push((container.id.clone(), self.engine.inspect(&container.id).await?.started_at));
+                }
+            }
+            Ok(seen)
+        };
+        let first = look().await.map_err(|error| error.to_string())?;
+        tokio::time::sleep(STEADY).await;
+        let second = look().await.map_err(|error| error.to_string())?;
+        if !first.is_empty() && first == second { Ok(()) } else { Err("it does not stay up".into()) }
+    }
+}
+
+/// Repeats a question until it is answered with success; its last failure when the time is up.
+pub(super) async fn poll<F>(within: Duration, mut ask: impl FnMut() -> F) -> std::result::Result<(), String>
+where
+    F: Future<Output = std::result::Result<(), String>>,
+{
+    let begun = Instant::now();
+    loop {
+        match ask().await {
+            Ok(()) => return Ok(()),
+            Err(reason) if begun.elapsed() >= within => return Err(reason),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+fn inode(path: &std::path::Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.ino())
+}

@@ -1,0 +1,176 @@
+//! Keys and passwords of the platform itself: made once, kept in files of their own, handed out one by one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::home::{self, Home};
+use crate::engine::SecretFile;
+use crate::identity;
+use crate::store;
+
+/// Where a container finds its secrets.
+pub const SECRETS: &str = "/run/secrets";
+/// A role's configuration. It is no secret; it comes the same way.
+pub const CONFIG_FILE: &str = "config.yaml";
+pub const MASTER_KEY: &str = "master.key";
+pub const TOKEN_KEY: &str = "token.pem";
+pub const PROBER_SECRET: &str = "prober.secret";
+/// The password of the superuser of the platform's Postgres.
+pub const SUPERUSER: &str = "database_superuser";
+/// The first platform admin's password.
+pub const ADMIN_PASSWORD: &str = "admin_password";
+
+/// Where a running role reads its secrets from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// From the files that its container was given.
+    Container,
+    /// From the installation's directory, when all roles run in one process.
+    Home(Home),
+}
+
+impl Source {
+    /// Reads a secret by its file's name.
+    ///
+    /// # Errors
+    /// When it is not there or may not be read; the error names the path.
+    pub fn read(&self, name: &str) -> io::Result<SecretString> {
+        let path = match self {
+            Self::Container => PathBuf::from(SECRETS).join(name),
+            Self::Home(home) => path_of(home, name),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(SecretString::from(text)),
+            Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+        }
+    }
+
+    /// The password of a database role of the registry.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn password(&self, role: &str) -> io::Result<SecretString> {
+        self.read(&password_file(role))
+    }
+}
+
+fn path_of(home: &Home, name: &str) -> PathBuf {
+    match name {
+        MASTER_KEY => home.master_key(),
+        TOKEN_KEY => home.token_key(),
+        PROBER_SECRET => home.prober_secret(),
+        other => home.secret(other),
+    }
+}
+
+/// The name of the file that a database role's password is in.
+pub(super) fn password_file(role: &str) -> String {
+    format!("database_{}", role.strip_prefix("freehold_").unwrap_or(role))
+}
+
+/// All keys and passwords of an installation.
+pub struct Keys {
+    /// Tenants' secrets are sealed with it.
+    pub master: SecretString,
+    /// Tokens are signed with it.
+    pub token: SecretString,
+    /// The edge tells its holder which way a request went.
+    pub prober: SecretString,
+    /// Of the superuser of the platform's Postgres.
+    pub superuser: SecretString,
+    /// Of the first platform admin.
+    pub admin: SecretString,
+    passwords: BTreeMap<&'static str, SecretString>,
+}
+
+/// The database roles that have a password.
+const ROLES: &[&str] = &[store::OWNER_ROLE, store::API_ROLE, store::GATEWAY_ROLE, store::WORKER_ROLE];
+
+impl Keys {
+    /// Reads all keys and passwords, making those that are not there yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the error names the path.
+    pub fn ensure(home: &Home) -> io::Result<Self> {
+        let once = |name: &str, make: &dyn Fn() -> SecretString| -> io::Result<SecretString> {
+            let path = path_of(home, name);
+            home::write_once(&path, || make().expose_secret().to_owned(), 0o600)
+                .map(SecretString::from)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        };
+        let mut passwords = BTreeMap::new();
+        for role in ROLES {
+            passwords.insert(*role, once(&password_file(role), &identity::random_secret)?);
+        }
+        Ok(Self {
+            master: once(MASTER_KEY, &|| identity::vault::MasterKey::generate().to_file())?,
+            token: once(TOKEN_KEY, &identity::tokens::generate_key)?,
+            prober: once(PROBER_SECRET, &identity::random_secret)?,
+            superuser: once(SUPERUSER, &identity::random_secret)?,
+            admin: once(ADMIN_PASSWORD, &identity::random_secret)?,
+            passwords,
+        })
+    }
+
+    /// The password of a database role.
+    #[must_use]
+    pub fn password(&self, role: &str) -> SecretString {
+        // Asked for by the constants above only; an unknown role gets a password that opens nothing.
+        self.passwords.get(role).cloned().unwrap_or_else(|| SecretString::from(String::new()))
+    }
+
+    /// The file by which a role's container gets its database password.
+    #[must_use]
+    pub fn file_of_role(&self, role: &str) -> SecretFile {
+        SecretFile::new(password_file(role), self.password(role))
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample() -> Self {
+        let secret = |text: &str| SecretString::from(format!("sample-secret-{text}"));
+        Self {
+            master: secret("master"),
+            token: secret("token"),
+            prober: secret("prober"),
+            superuser: secret("superuser"),
+            admin: secret("admin"),
+            passwords: ROLES.iter().map(|role| (*role, secret(role))).collect(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<&SecretString> {
+        let own = [&self.master, &self.token, &self.prober, &self.superuser, &self.admin];
+        own.into_iter().chain(self.passwords.values()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_closed() {
+        let dir = tempfile::tempdir().expect("dir");
+        let home = Home::new(&dir.path().join("home"));
+        home.prepare().expect("prepared");
+        let first = Keys::ensure(&home).expect("made");
+        let second = Keys::ensure(&home).expect("read");
+        for (one, other) in first.all().into_iter().zip(second.all()) {
+            assert_eq!(one.expose_secret(), other.expose_secret());
+        }
+        for name in [MASTER_KEY, TOKEN_KEY, PROBER_SECRET, SUPERUSER, ADMIN_PASSWORD, "database_api"] {
+            let mode = std::fs::metadata(path_of(&home, name)).expect(name).permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        let source = Source::Home(home);
+        let read = source.password(store::API_ROLE).expect("read");
+        assert_eq!(read.expose_secret(), first.password(store::API_ROLE).expose_secret());
+        assert!(source.read("none").expect_err("absent").to_string().contains("secrets/none"));
+    }
+}
