@@ -1,0 +1,112 @@
+//! Tenants of a test's installation, through the API and through their own front doors.
+
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::installation::Installation;
+use super::visitor::{self, Answer};
+use super::wait;
+
+/// Somebody who may manage tenants.
+pub struct Admin<'a> {
+    pub installation: &'a Installation,
+    token: String,
+}
+
+impl<'a> Admin<'a> {
+    pub fn of(installation: &'a Installation) -> Self {
+        let token = installation.run(&["token"]).trim().to_owned();
+        Self { installation, token }
+    }
+
+    pub async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
+        let authorization = format!("Bearer {}", self.token);
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let host = format!("admin.{}", self.installation.domain);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = visitor::send(self.installation.port, method, &host, path, &headers, body).await;
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Asks for a tenant and waits until it answers.
+    pub async fn create(&self, slug: &str) -> Value {
+        let created = self.ask(Method::POST, "/api/v1/tenants", json!({"name": slug, "slug": slug})).await;
+        assert_eq!(created.status, StatusCode::ACCEPTED, "{created:?}");
+        self.settle(slug, "running").await
+    }
+
+    pub async fn tenant(&self, slug: &str) -> Value {
+        let answer = self.ask(Method::GET, &format!("/api/v1/tenants/{slug}"), Value::Null).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()
+    }
+
+    /// Runs one of the verbs and waits until the tenant got there.
+    pub async fn verb(&self, slug: &str, verb: &str, status: &str) -> Value {
+        let answer = self.ask(Method::POST, &format!("/api/v1/tenants/{slug}/{verb}"), Value::Null).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{verb}: {answer:?}");
+        self.settle(slug, status).await
+    }
+
+    pub async fn change(&self, slug: &str, change: Value) -> Answer {
+        self.ask(Method::PATCH, &format!("/api/v1/tenants/{slug}"), change).await
+    }
+
+    /// Waits until what is desired was reached, and it is this.
+    pub async fn settle(&self, slug: &str, status: &str) -> Value {
+        wait::until(&format!("{slug} is {status}"), || async {
+            let answer = self.ask(Method::GET, &format!("/api/v1/tenants/{slug}"), Value::Null).await;
+            let tenant = answer.json();
+            let there = tenant["status"] == status && tenant["generation"] == tenant["converged_generation"];
+            let stuck = tenant["status"] == "stuck" && status == "stuck";
+            if there || stuck { Ok(tenant) } else { Err(answer.body) }
+        })
+        .await
+    }
+
+    /// Waits until nobody knows the tenant any more.
+    pub async fn gone(&self, slug: &str) {
+        wait::until(&format!("{slug} is gone"), || async {
+            let answer = self.ask(Method::GET, &format!("/api/v1/tenants/{slug}"), Value::Null).await;
+            if answer.status == StatusCode::NOT_FOUND { Ok(()) } else { Err(answer.body) }
+        })
+        .await;
+    }
+
+    pub fn host(&self, slug: &str) -> String {
+        format!("{slug}.{}", self.installation.domain)
+    }
+
+    /// What a visitor of the tenant gets.
+    pub async fn visit(&self, slug: &str, path: &str) -> Answer {
+        let answer = visitor::get(self.installation.port, &self.host(slug), path).await;
+        answer.unwrap_or_else(|error| panic!("{slug}{path}: {error}"))
+    }
+
+    /// Adds a vehicle in the tenant's app.
+    pub async fn add_vehicle(&self, slug: &str, name: &str) -> Answer {
+        let vehicle = json!({"name": name, "make": "Test", "model": name, "year": 2020, "plate": name});
+        self.post(slug, "/api/vehicles", vehicle).await
+    }
+
+    pub async fn post(&self, slug: &str, path: &str, body: Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("accept", "application/json")];
+        let host = self.host(slug);
+        let answer =
+            visitor::send(self.installation.port, Method::POST, &host, path, &headers, body.to_string()).await;
+        answer.unwrap_or_else(|error| panic!("{slug}{path}: {error}"))
+    }
+
+    /// Waits until the app answers with what was asked for.
+    pub async fn answers(&self, slug: &str, path: &str, holds: &str) -> Answer {
+        wait::until(&format!("{slug}{path} holds {holds}"), || async {
+            let answer = visitor::get(self.installation.port, &self.host(slug), path).await?;
+            if answer.status == StatusCode::OK && answer.body.contains(holds) {
+                Ok(answer)
+            } else {
+                Err(format!("{} {}", answer.status, answer.body))
+            }
+        })
+        .await
+    }
+}
