@@ -1,7 +1,8 @@
-//! Tests.
+//! Tests of whole rooms, against the real engine, PostgreSQL and nginx where they have a part in it.
 
-mod layering;
-mod stack;
 mod edge;
 mod gateway;
+mod houses;
+mod layering;
+mod stack;
 mod support;
