@@ -2,9 +2,9 @@
 
 use hyper::StatusCode;
 
+use super::installation::Installation;
 use super::objects::{containers, docker, house_of};
 use super::tenants::Admin;
-use super::installation::Installation;
 
 #[tokio::test]
 async fn two_tenants_share_nothing_and_stand_without_the_control_plane() {

@@ -29,10 +29,12 @@ impl Installation {
         let mut rng = rand::rng();
         // a /20 of 10.64.0.0/10, away from where people's installations begin
         let (second, third) = (64 + rng.random_range(0..64u8), rng.random_range(0..16u8) * 16);
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-        let common = format!(
-            "edge: {{ port: {port} }}\nnetwork: {{ pool: 10.{second}.{third}.0/20 }}\n{settings}\n"
-        );
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a port")
+            .port();
+        let common =
+            format!("edge: {{ port: {port} }}\nnetwork: {{ pool: 10.{second}.{third}.0/20 }}\n{settings}\n");
         let file = home.path().join("config.yaml");
         std::fs::write(&file, common).expect("the settings are written");
         let images = std::env::var("FREEHOLD_TEST_IMAGES").ok();
@@ -87,7 +89,8 @@ impl Installation {
 
     /// Names of the platform's containers of one role that run.
     pub fn platform_containers(&self, role: &str) -> Vec<String> {
-        let (of, role) = (format!("label=freehold.installation={}", self.id), format!("label=freehold.role={role}"));
+        let (of, role) =
+            (format!("label=freehold.installation={}", self.id), format!("label=freehold.role={role}"));
         let names = docker(&["ps", "--format", "{{.Names}}", "--filter", &of, "--filter", &role]);
         names.lines().map(str::to_owned).collect()
     }
@@ -118,7 +121,11 @@ impl Installation {
         for role in ["worker", "gateway", "api", "edge"] {
             for name in self.platform_containers(role) {
                 if let Ok(output) = Command::new("docker").args(["logs", "--tail", "40", &name]).output() {
-                    eprintln!("--- {role}\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+                    eprintln!(
+                        "--- {role}\n{}{}",
+                        String::from_utf8_lossy(&output.stdout),
+                        String::from_utf8_lossy(&output.stderr)
+                    );
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use hyper::StatusCode;
 
+use super::installation::Installation;
 use super::objects::{containers, docker, house_of};
 use super::tenants::Admin;
-use super::installation::Installation;
 
 /// Whether a TCP connection opens from inside a container within two seconds.
 fn opens(container: &str, host: &str, port: u16) -> bool {
@@ -67,19 +67,41 @@ async fn a_tenant_reaches_its_own_house_the_back_door_and_nothing_else() {
     for line in ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] {
         assert!(status.contains(line), "{status}");
     }
-    let listing = docker(&["exec", &inside, "bash", "-c", "ls /var/run/docker.sock /run/docker.sock 2>&1 || true"]);
+    let listing =
+        docker(&["exec", &inside, "bash", "-c", "ls /var/run/docker.sock /run/docker.sock 2>&1 || true"]);
     assert!(listing.contains("No such file"), "{listing}");
     let written = docker(&["exec", &inside, "bash", "-c", "touch /usr/x 2>&1 || true"]);
     assert!(written.contains("Read-only"), "{written}");
 
     // the limits that the kernel has are the plan's
-    let limits = docker(&["inspect", "-f", "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}", &inside]);
+    let limits = docker(&[
+        "inspect",
+        "-f",
+        "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}",
+        &inside,
+    ]);
     let plan = admin.ask(hyper::Method::GET, "/api/v1/plans", serde_json::Value::Null).await.json();
-    let plan = plan["items"].as_array().expect("plans").iter().find(|plan| plan["default"] == true).expect("one").clone();
+    let plan = plan["items"]
+        .as_array()
+        .expect("plans")
+        .iter()
+        .find(|plan| plan["default"] == true)
+        .expect("one")
+        .clone();
     let memory = plan["memory_mib"].as_u64().expect("a number") * 1024 * 1024;
-    let wanted = format!("{memory} {memory} {} {}", plan["cpu_millis"].as_u64().expect("a number") * 1_000_000, plan["pids"]);
+    let wanted = format!(
+        "{memory} {memory} {} {}",
+        plan["cpu_millis"].as_u64().expect("a number") * 1_000_000,
+        plan["pids"]
+    );
     assert_eq!(limits, wanted);
-    let kernel = docker(&["exec", &inside, "bash", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true"]);
+    let kernel = docker(&[
+        "exec",
+        &inside,
+        "bash",
+        "-c",
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true",
+    ]);
     assert!(kernel.lines().any(|line| line == memory.to_string()), "{kernel}");
 
     // the app's role reads and writes rows, and that is all
@@ -123,7 +145,8 @@ async fn a_tenant_reaches_its_own_house_the_back_door_and_nothing_else() {
 
 /// Every IPv4 address of this machine but loopback.
 fn host_addresses() -> Vec<String> {
-    let output = std::process::Command::new("ip").args(["-4", "-o", "addr", "show"]).output().expect("ip runs");
+    let output =
+        std::process::Command::new("ip").args(["-4", "-o", "addr", "show"]).output().expect("ip runs");
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| line.split_whitespace().nth(3)?.split('/').next().map(str::to_owned))

@@ -3,9 +3,9 @@
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::installation::Installation;
 use super::objects::{containers, docker, house_of, of_houses};
 use super::tenants::Admin;
-use super::installation::Installation;
 
 #[tokio::test]
 async fn a_tenant_is_born_rests_changes_and_goes() {
@@ -46,8 +46,14 @@ async fn a_tenant_is_born_rests_changes_and_goes() {
     assert_eq!(started(&app), since, "nothing was started anew");
 
     // another name is another app, and the new one answers before the old one goes
-    assert_eq!(admin.change("acme", json!({"name": "Acme \"<b>\" & Söhne\n{{ x }}: - y"})).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(admin.change("acme", json!({"name": "Acme \"<b>\" & Söhne {{ x }}: - y"})).await.status, StatusCode::ACCEPTED);
+    assert_eq!(
+        admin.change("acme", json!({"name": "Acme \"<b>\" & Söhne\n{{ x }}: - y"})).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(
+        admin.change("acme", json!({"name": "Acme \"<b>\" & Söhne {{ x }}: - y"})).await.status,
+        StatusCode::ACCEPTED
+    );
     admin.settle("acme", "running").await;
     let page = admin.visit("acme", "/").await;
     assert!(page.body.contains("&lt;b&gt;") && !page.body.contains("<b>\""), "{}", page.body);

@@ -32,7 +32,15 @@ pub fn of_houses(installation: &Installation) -> Vec<String> {
     for (kind, arguments) in [
         ("container", vec!["ps", "-a", "--format", "{{.Names}} {{.Label \"freehold.house\"}}"]),
         ("network", vec!["network", "ls", "--format", "{{.Name}} {{.Label \"freehold.house\"}}"]),
-        ("volume", vec!["volume", "ls", "--format", "{{.Name}} {{.Label \"freehold.house\"}} {{.Label \"freehold.secrets\"}}"]),
+        (
+            "volume",
+            vec![
+                "volume",
+                "ls",
+                "--format",
+                "{{.Name}} {{.Label \"freehold.house\"}} {{.Label \"freehold.secrets\"}}",
+            ],
+        ),
     ] {
         let mut arguments = arguments;
         arguments.extend(["--filter", &label]);
@@ -53,7 +61,12 @@ pub fn house_of(installation: &Installation, slug: &str) -> String {
     let ids = docker(&["ps", "-aq", "--filter", &label, "--filter", "label=freehold.service=app"]);
     let wanted = format!("TENANT_SLUG={slug}");
     for id in ids.lines() {
-        let seen = docker(&["inspect", "--format", "{{json .Config.Env}} {{index .Config.Labels \"freehold.house\"}}", id]);
+        let seen = docker(&[
+            "inspect",
+            "--format",
+            "{{json .Config.Env}} {{index .Config.Labels \"freehold.house\"}}",
+            id,
+        ]);
         if seen.contains(&format!("\"{wanted}\"")) {
             return seen.rsplit(' ').next().unwrap_or_default().to_owned();
         }

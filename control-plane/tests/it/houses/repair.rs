@@ -2,10 +2,10 @@
 
 use hyper::StatusCode;
 
+use super::installation::Installation;
 use super::objects::{containers, docker, house_of, of_houses};
 use super::tenants::Admin;
 use super::wait;
-use super::installation::Installation;
 
 #[tokio::test]
 async fn what_is_removed_by_hand_comes_back() {
@@ -19,7 +19,11 @@ async fn what_is_removed_by_hand_comes_back() {
     for (service, removed) in [("app", false), ("app", true), ("db", false), ("db", true)] {
         let name = containers(&installation, &house, service).remove(0);
         let before = docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", &name]);
-        docker(if removed { &["rm", "-f", &name] } else { &["kill", &name] });
+        if removed {
+            docker(&["rm", "-f", &name]);
+        } else {
+            docker(&["kill", &name]);
+        }
         wait::until(&format!("{service} is back"), || async {
             let names = containers(&installation, &house, service);
             let Some(name) = names.first() else { return Err("no container".to_owned()) };
@@ -54,7 +58,18 @@ async fn what_is_removed_by_hand_comes_back() {
     let stray = format!("fh-{}-nobodyhere", installation.id);
     let image = docker(&["inspect", "-f", "{{.Image}}", &containers(&installation, &house, "app")[0]]);
     docker(&["volume", "create", "--label", &label, "--label", "freehold.house=nobodyhere", &stray]);
-    docker(&["create", "--name", &stray, "--label", &label, "--label", "freehold.house=nobodyhere", "--label", "freehold.service=app", &image]);
+    docker(&[
+        "create",
+        "--name",
+        &stray,
+        "--label",
+        &label,
+        "--label",
+        "freehold.house=nobodyhere",
+        "--label",
+        "freehold.service=app",
+        &image,
+    ]);
     wait::until("the stray container is gone", || async {
         let now = of_houses(&installation);
         if now.contains(&format!("container {stray}")) { Err(format!("{now:?}")) } else { Ok(()) }

@@ -93,7 +93,8 @@ impl<'a> Admin<'a> {
         let headers = [("content-type", "application/json"), ("accept", "application/json")];
         let host = self.host(slug);
         let answer =
-            visitor::send(self.installation.port, Method::POST, &host, path, &headers, body.to_string()).await;
+            visitor::send(self.installation.port, Method::POST, &host, path, &headers, body.to_string())
+                .await;
         answer.unwrap_or_else(|error| panic!("{slug}{path}: {error}"))
     }
 

@@ -3,9 +3,9 @@
 use hyper::StatusCode;
 use serde_json::json;
 
+use super::installation::Installation;
 use super::tenants::Admin;
 use super::wait;
-use super::installation::Installation;
 
 #[tokio::test]
 async fn an_app_that_ends_is_told_with_its_last_words_and_storage_has_an_end() {

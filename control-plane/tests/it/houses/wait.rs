@@ -14,7 +14,9 @@ where
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(reason) if start.elapsed() > PATIENCE => panic!("{what}: not in {PATIENCE:?}; last: {reason}"),
+            Err(reason) if start.elapsed() > PATIENCE => {
+                panic!("{what}: not in {PATIENCE:?}; last: {reason}")
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
