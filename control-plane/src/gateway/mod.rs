@@ -10,6 +10,7 @@ mod answer;
 mod door;
 mod holds;
 mod proxy;
+mod registry;
 mod serve;
 mod tunnel;
 mod visit;

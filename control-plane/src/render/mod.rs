@@ -3,6 +3,7 @@
 //! Templates are built into the binary. The environment registers no function that reads files, variables or
 //! the network, and templates of the platform never include text that somebody else wrote.
 
+pub mod landing;
 pub mod nginx;
 pub mod pages;
 pub mod stack;
@@ -15,7 +16,9 @@ use tera::{Context, Tera};
 /// Templates by name. Those that end in `.html` are escaped; a name is what errors show.
 const TEMPLATES: &[(&str, &str)] = &[
     ("nginx/nginx.conf", include_str!("../../../templates/nginx/nginx.conf")),
+    ("pages/admin.html", include_str!("../../../templates/pages/admin.html")),
     ("pages/gateway.html", include_str!("../../../templates/pages/gateway.html")),
+    ("pages/landing.html", include_str!("../../../templates/pages/landing.html")),
 ];
 
 /// Why a template gave no text. It names the template, and never the values that were put in.

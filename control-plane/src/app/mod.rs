@@ -1,0 +1,76 @@
+//! Use cases: what a caller may ask for, and the rules it goes by. No HTTP, no SQL.
+//!
+//! Each use case is one transaction, begun for the caller's scope. What is to be done about it is not done here: it
+//! becomes desired state with an operation, and the workers hear of it when the transaction is committed.
+
+mod catalogue;
+pub mod doors;
+pub mod error;
+mod failures;
+pub mod news;
+pub mod operations;
+pub mod overview;
+pub mod rules;
+mod settings;
+pub mod sign_in;
+pub mod tenants;
+
+pub use error::{Error, Wrong};
+pub use settings::Settings;
+pub use sign_in::{Caller, Token};
+
+use std::sync::Arc;
+
+use crate::identity::tokens::{Issuer, Verifier};
+use crate::store::{Channel, Scope, Store, Tx};
+use failures::Failures;
+use news::News;
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything the use cases need.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    settings: Arc<Settings>,
+    issuer: Issuer,
+    verifier: Verifier,
+    failures: Failures,
+    news: News,
+}
+
+impl App {
+    /// Must be called inside a runtime: it begins to follow what the registry announces.
+    #[must_use]
+    pub fn new(store: Store, settings: Settings, issuer: Issuer) -> Self {
+        let verifier = issuer.verifier();
+        let news = News::follow(store.clone(), &[Channel::Operation]);
+        Self { store, settings: Arc::new(settings), issuer, verifier, failures: Failures::default(), news }
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    async fn begin(&self, caller: &Caller) -> Result<Tx> {
+        Ok(self.store.begin(caller.scope()).await?)
+    }
+
+    async fn begin_as_system(&self) -> Result<Tx> {
+        Ok(self.store.begin(Scope::System).await?)
+    }
+}
+
+/// A part of a list, with the cursor of what comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}
+
+impl<T> From<crate::store::pages::Page<T>> for Page<T> {
+    fn from(page: crate::store::pages::Page<T>) -> Self {
+        Self { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the use cases need of the configuration.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use crate::config::Config;
+use crate::model::hostname::HostName;
+use crate::model::plan::{Plan, PlanName};
+
+/// The part of the configuration that rules what callers may ask for.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The apex: landing page and API.
+    pub domain: HostName,
+    /// Tenants are `<slug>.<this>`.
+    pub tenants_domain: HostName,
+    /// The port that people reach the edge at.
+    pub port: u16,
+    pub plans: BTreeMap<PlanName, Plan>,
+    pub default_plan: PlanName,
+    /// Where tenants' subnets are cut from.
+    pub pool: Ipv4Net,
+    /// How long a deleted tenant can be restored.
+    pub retention: Duration,
+    /// How long a token is valid.
+    pub token_minutes: u32,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            domain: config.domain.clone(),
+            tenants_domain: config.tenants_domain().clone(),
+            port: config.edge.port,
+            plans: config.plans.clone(),
+            default_plan: config.default_plan.clone(),
+            pool: config.network.pool,
+            retention: Duration::from_secs(u64::from(config.worker.retention_days) * 86_400),
+            token_minutes: config.token_minutes,
+        }
+    }
+}
+
+impl Settings {
+    /// The host name of the console.
+    #[must_use]
+    pub fn admin_host(&self) -> String {
+        format!("admin.{}", self.domain)
+    }
+
+    /// The public address of a host name: scheme, name, and the port unless it is the scheme's own.
+    #[must_use]
+    pub fn url_of(&self, host: &str) -> String {
+        match self.port {
+            80 => format!("http://{host}"),
+            port => format!("http://{host}:{port}"),
+        }
+    }
+}

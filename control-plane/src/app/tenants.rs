@@ -1,0 +1,453 @@
+//! Tenants: made, found, changed, moved and deleted.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::error::{Error, OrNotFound, Wrong};
+use super::rules::{self, Findings};
+use super::{App, Caller, Page, Result};
+use crate::model::hostname::HostName;
+use crate::model::ids::{OperationId, ReleaseId, TenantId};
+use crate::model::plan::PlanName;
+use crate::model::slug::Slug;
+use crate::model::tenant::{DesiredState, Status};
+use crate::store::idempotency::Begun;
+use crate::store::operations::OperationRecord;
+use crate::store::records::TenantRecord;
+use crate::store::tenants::{Deletion, NewTenant, TenantChange, TenantFilter, TenantSort};
+use crate::store::{self, Conflict, Tx, idempotency, operations, releases, tenants};
+
+/// What somebody wants to call into being, as they wrote it.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    pub name: String,
+    /// Derived from the name unless given.
+    pub slug: Option<String>,
+    pub plan: Option<String>,
+    pub settings: Map<String, Value>,
+    /// The version of a release; the latest unless given.
+    pub release: Option<String>,
+}
+
+/// A key under which a request is carried out once, whatever happens to its answer.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    pub key: String,
+    /// Tells this request from others under the same key.
+    pub request_hash: String,
+}
+
+/// The answer to a creation.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub answer: Value,
+    /// Whether it is the answer that was given before under the same key.
+    pub replayed: bool,
+}
+
+/// What shall be different. What is nothing stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub name: Option<String>,
+    pub settings: Option<Map<String, Value>>,
+    pub plan: Option<String>,
+    pub release: Option<String>,
+    pub desired: Option<DesiredState>,
+}
+
+/// A tenant as it is wanted now, and the operation that brings it there; none when it was wanted so already.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    pub tenant: TenantRecord,
+    pub operation: Option<OperationRecord>,
+}
+
+/// Which tenants to list, as somebody wrote it.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    pub search: Option<String>,
+    pub states: Option<String>,
+    pub plan: Option<String>,
+    pub sort: Option<String>,
+    pub cursor: Option<String>,
+    pub limit: Option<String>,
+}
+
+/// What may be asked of a tenant's whereabouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Suspend,
+    Resume,
+    Sleep,
+    Wake,
+    Restore,
+    /// Has a stuck one tried again.
+    Retry,
+}
+
+/// What becomes of a deleted tenant's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// Kept until the retention has passed.
+    Keep,
+    /// Gone at once; the slug must be repeated to say that it is meant.
+    Erase { repeated: Option<String> },
+}
+
+/// Where a verb takes a tenant that is wanted `from`; nothing when it is there already.
+fn destination(verb: Verb, from: DesiredState) -> Result<Option<DesiredState>> {
+    use DesiredState::{Asleep, Deleted, Running, Suspended};
+    match (verb, from) {
+        // Tried again for what it is wanted to be, whatever that is.
+        (Verb::Retry, _) => Ok(Some(from)),
+        (Verb::Restore, Deleted) => Ok(Some(Running)),
+        (Verb::Restore, _) => Err(Error::NotNow("the tenant is not deleted".to_owned())),
+        (_, Deleted) => Err(Error::NotNow("the tenant is deleted; restore it first".to_owned())),
+        (Verb::Suspend, Running | Asleep) => Ok(Some(Suspended)),
+        (Verb::Resume, Suspended) => Ok(Some(Running)),
+        (Verb::Sleep, Running) => Ok(Some(Asleep)),
+        (Verb::Wake, Asleep) => Ok(Some(Running)),
+        (Verb::Sleep | Verb::Wake, Suspended) => {
+            Err(Error::NotNow("the tenant is suspended; resume it first".to_owned()))
+        }
+        (Verb::Suspend, Suspended)
+        | (Verb::Resume, Running | Asleep)
+        | (Verb::Sleep, Asleep)
+        | (Verb::Wake, Running) => Ok(None),
+    }
+}
+
+/// The verb that a desired state set by hand stands for.
+fn verb_to(to: DesiredState, from: DesiredState) -> Result<Verb> {
+    match (to, from) {
+        (DesiredState::Running, DesiredState::Suspended) => Ok(Verb::Resume),
+        (DesiredState::Running, _) => Ok(Verb::Wake),
+        (DesiredState::Asleep, _) => Ok(Verb::Sleep),
+        (DesiredState::Suspended, _) => Ok(Verb::Suspend),
+        (DesiredState::Deleted, _) => {
+            Err(Error::wrong("desired_state", "a tenant is deleted by DELETE alone"))
+        }
+    }
+}
+
+/// Whether a text has the form of an id. A slug of that form would be mistaken for one, so there is none.
+fn as_id(text: &str) -> Option<TenantId> {
+    (text.len() == 36).then(|| Uuid::parse_str(text).ok()).flatten().map(TenantId)
+}
+
+fn slug_of(draft: &Draft) -> Result<Slug, (String, String)> {
+    let (slug, field) = match &draft.slug {
+        Some(slug) => (slug.parse::<Slug>(), "slug"),
+        None => (Slug::derive(&draft.name), "slug"),
+    };
+    let slug = slug.map_err(|error| match &draft.slug {
+        Some(_) => (field.to_owned(), error.to_string()),
+        None => (field.to_owned(), format!("none can be derived from the name, give one: {error}")),
+    })?;
+    if as_id(slug.as_str()).is_some() {
+        return Err((field.to_owned(), "a slug does not look like an id".to_owned()));
+    }
+    Ok(slug)
+}
+
+impl App {
+    /// Makes a tenant: reserves its slug, host name, house and subnet, and has the workers build it. With a key it is
+    /// made once, and every further request under the key gets the answer of the first. `answer` says what that is.
+    ///
+    /// # Errors
+    /// `Invalid` for what cannot be; `Taken` for a slug that somebody has; `KeyReused` when the key was used for
+    /// something else; `Exhausted` when no subnet is left.
+    pub async fn create_tenant(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        key: Option<Idempotency>,
+        answer: impl FnOnce(&Changed) -> Result<Value>,
+    ) -> Result<Created> {
+        let mut tx = self.begin(caller).await?;
+        if let Some(Idempotency { key, request_hash }) = &key {
+            let begun = idempotency::begin(&mut tx, key, &caller.label(), request_hash).await?;
+            if let Begun::Replay { response, .. } = begun {
+                return Ok(Created { answer: response, replayed: true });
+            }
+        }
+        let new = self.checked(&mut tx, caller, draft).await?;
+        let slug = new.slug.clone();
+        let made = tenants::create(&mut tx, new).await.map_err(|error| taken(error, &slug))?;
+        let changed = Changed {
+            tenant: tenants::get(&mut tx, made.tenant).await?,
+            operation: Some(operations::get(&mut tx, made.operation).await?),
+        };
+        let answer = answer(&changed)?;
+        if let Some(Idempotency { key, .. }) = &key {
+            idempotency::finish(&mut tx, key, &caller.label(), 202, &answer).await?;
+        }
+        tx.commit().await?;
+        tracing::info!(tenant = %made.tenant, %slug, by = %caller.label(), "a tenant is to be made");
+        Ok(Created { answer, replayed: false })
+    }
+
+    async fn checked(&self, tx: &mut Tx, caller: &Caller, draft: Draft) -> Result<NewTenant> {
+        let mut findings = Findings::default();
+        let name = findings.take("name", rules::name(&draft.name));
+        let slug = slug_of(&draft);
+        let slug = match slug {
+            Ok(slug) => Some(slug),
+            // A name that is no name says enough.
+            Err(_) if name.is_none() && draft.slug.is_none() => None,
+            Err((field, message)) => findings.take(&field, Err(message)),
+        };
+        let plan = findings.take("plan", self.plan(draft.plan.as_deref()));
+        findings.check(rules::settings(&draft.settings));
+        let host = slug.as_ref().map(|slug| HostName::of_tenant(slug, &self.settings.tenants_domain));
+        let host = host.and_then(|host| findings.take("slug", host));
+        let release = match self.release_named(tx, draft.release.as_deref()).await {
+            Err(Error::Invalid(wrong)) => {
+                wrong.into_iter().for_each(|one| findings.check(Err(one)));
+                None
+            }
+            other => Some(other?),
+        };
+        findings.done()?;
+        match (name, slug, plan, host, release) {
+            (Some(name), Some(slug), Some(plan), Some(host), Some(release)) => Ok(NewTenant {
+                name,
+                slug,
+                plan,
+                settings: draft.settings,
+                release,
+                hosts: vec![host],
+                created_by: caller.label(),
+                pool: self.settings.pool,
+            }),
+            // Whatever is missing was noted above, so this is not reached.
+            _ => Err(Error::wrong("body", "not valid")),
+        }
+    }
+
+    fn plan(&self, name: Option<&str>) -> Result<PlanName, String> {
+        let Some(name) = name else { return Ok(self.settings.default_plan.clone()) };
+        self.settings.plans.keys().find(|plan| plan.as_str() == name).cloned().ok_or_else(|| {
+            let plans: Vec<_> = self.settings.plans.keys().map(PlanName::as_str).collect();
+            format!("there is no such plan; there are: {}", plans.join(", "))
+        })
+    }
+
+    async fn release_named(&self, tx: &mut Tx, version: Option<&str>) -> Result<ReleaseId> {
+        match version {
+            Some(version) => match releases::get(tx, version).await {
+                Ok(release) => Ok(release.id),
+                Err(store::Error::NotFound) => Err(Error::wrong("release", "no release has this version")),
+                Err(error) => Err(error.into()),
+            },
+            None => match releases::latest(tx).await? {
+                Some(release) => Ok(release.id),
+                None => Err(Error::NotNow(
+                    "there is no release yet; `freehold up` registers the first".to_owned(),
+                )),
+            },
+        }
+    }
+
+    /// The tenants that a listing asks for, a page of them.
+    ///
+    /// # Errors
+    /// `Invalid` for what cannot be listed by.
+    pub async fn tenants(&self, caller: &Caller, listing: &Listing) -> Result<Page<TenantRecord>> {
+        let filter = self.filter(listing)?;
+        let mut tx = self.begin(caller).await?;
+        let page = tenants::list(&mut tx, &filter).await?;
+        tx.commit().await?;
+        Ok(page.into())
+    }
+
+    fn filter(&self, listing: &Listing) -> Result<TenantFilter> {
+        let mut findings = Findings::default();
+        let search = listing.search.as_deref().unwrap_or_default();
+        let search = findings.take("search", rules::search(search)).flatten();
+        let statuses = findings.words::<Status>("state", listing.states.as_deref());
+        let plan = listing.plan.as_deref().and_then(|name| findings.take("plan", self.plan(Some(name))));
+        let sort = findings.take("sort", sort(listing.sort.as_deref().unwrap_or("-created")));
+        let (sort, descending) = sort.unwrap_or_default();
+        let cursor = findings.cursor(listing.cursor.as_deref());
+        let limit = findings.limit(listing.limit.as_deref());
+        findings.done()?;
+        Ok(TenantFilter { search, statuses, plan, sort, descending, cursor, limit })
+    }
+
+    /// The tenant with this slug or id.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, also for what cannot be a slug.
+    pub async fn tenant(&self, caller: &Caller, reference: &str) -> Result<TenantRecord> {
+        let mut tx = self.begin(caller).await?;
+        let tenant = find(&mut tx, reference).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Changes what is wanted of a tenant. `expected` is the generation the caller has seen, if they say so.
+    ///
+    /// # Errors
+    /// `Stale` when it is at another generation; `Invalid` for what cannot be; `NotNow` for a deleted tenant.
+    pub async fn update_tenant(
+        &self,
+        caller: &Caller,
+        reference: &str,
+        change: Change,
+        expected: Option<i64>,
+    ) -> Result<Changed> {
+        let mut tx = self.begin(caller).await?;
+        let tenant = locked(&mut tx, reference).await?;
+        if let Some(expected) = expected
+            && expected != tenant.generation
+        {
+            return Err(Error::Stale { current: tenant.generation });
+        }
+        if tenant.desired == DesiredState::Deleted {
+            return Err(Error::NotNow("the tenant is deleted; restore it first".to_owned()));
+        }
+        let by = caller.label();
+        let update = self.checked_change(&mut tx, &tenant, &change).await?;
+        let mut operation = tenants::update(&mut tx, tenant.id, update, &by).await?;
+        if let Some(to) = change.desired
+            && let Some(to) = destination(verb_to(to, tenant.desired)?, tenant.desired)?
+        {
+            operation = tenants::set_desired(&mut tx, tenant.id, to, &by).await?.or(operation);
+        }
+        finish(tx, tenant.id, operation, caller).await
+    }
+
+    async fn checked_change(
+        &self,
+        tx: &mut Tx,
+        tenant: &TenantRecord,
+        change: &Change,
+    ) -> Result<TenantChange> {
+        let mut findings = Findings::default();
+        let name = change.name.as_deref().and_then(|name| findings.take("name", rules::name(name)));
+        let plan = change.plan.as_deref().and_then(|name| findings.take("plan", self.plan(Some(name))));
+        if let Some(settings) = &change.settings {
+            findings.check(rules::settings(settings));
+        }
+        if change.desired == Some(DesiredState::Deleted) {
+            findings.check(Err(Wrong::new("desired_state", "a tenant is deleted by DELETE alone")));
+        }
+        let release = match &change.release {
+            Some(version) if *version != tenant.release => {
+                match self.release_named(tx, Some(version)).await {
+                    Err(Error::Invalid(wrong)) => {
+                        wrong.into_iter().for_each(|one| findings.check(Err(one)));
+                        None
+                    }
+                    other => Some(other?),
+                }
+            }
+            _ => None,
+        };
+        findings.done()?;
+        Ok(TenantChange { name, plan, settings: change.settings.clone(), release })
+    }
+
+    /// Moves a tenant to where the verb says.
+    ///
+    /// # Errors
+    /// `NotNow` when it cannot be moved there from where it is wanted now.
+    pub async fn move_tenant(&self, caller: &Caller, reference: &str, verb: Verb) -> Result<Changed> {
+        let mut tx = self.begin(caller).await?;
+        let tenant = locked(&mut tx, reference).await?;
+        let by = caller.label();
+        let operation = match (verb, destination(verb, tenant.desired)?) {
+            (_, None) => None,
+            (Verb::Retry, _) if tenant.stuck_reason.is_none() => None,
+            (Verb::Retry, _) => Some(tenants::retry(&mut tx, tenant.id, &by).await?),
+            (Verb::Restore, _) => Some(tenants::restore(&mut tx, tenant.id, &by).await?),
+            (_, Some(to)) => tenants::set_desired(&mut tx, tenant.id, to, &by).await?,
+        };
+        finish(tx, tenant.id, operation, caller).await
+    }
+
+    /// Deletes a tenant. One that is deleted already can still be erased.
+    ///
+    /// # Errors
+    /// `Invalid` when it is to be erased and its slug was not repeated.
+    pub async fn delete_tenant(&self, caller: &Caller, reference: &str, removal: Removal) -> Result<Changed> {
+        let mut tx = self.begin(caller).await?;
+        let tenant = locked(&mut tx, reference).await?;
+        let by = caller.label();
+        let operation = match removal {
+            Removal::Erase { repeated } if repeated.as_deref() != Some(tenant.slug.as_str()) => {
+                return Err(Error::wrong(
+                    "slug",
+                    "repeat the tenant's slug, to say that erasing it is meant",
+                ));
+            }
+            Removal::Erase { .. } if tenant.erase => None,
+            Removal::Erase { .. } => Some(tenants::delete(&mut tx, tenant.id, Deletion::Erase, &by).await?),
+            Removal::Keep if tenant.desired == DesiredState::Deleted => None,
+            Removal::Keep => {
+                let keep = Deletion::Keep(self.settings.retention);
+                Some(tenants::delete(&mut tx, tenant.id, keep, &by).await?)
+            }
+        };
+        finish(tx, tenant.id, operation, caller).await
+    }
+}
+
+/// What a list is ordered by, and whether the other way round.
+fn sort(text: &str) -> Result<(TenantSort, bool), String> {
+    let (word, descending) = match text.strip_prefix('-') {
+        Some(word) => (word, true),
+        None => (text, false),
+    };
+    let sort = match word {
+        "name" => TenantSort::Name,
+        "slug" => TenantSort::Slug,
+        "created" => TenantSort::Created,
+        _ => return Err("name, slug or created, with a '-' in front for the other way round".to_owned()),
+    };
+    Ok((sort, descending))
+}
+
+fn taken(error: store::Error, slug: &Slug) -> Error {
+    match error {
+        store::Error::Conflict(Conflict::SlugTaken | Conflict::HostTaken) => {
+            Error::Taken(Wrong::new("slug", format!("{slug} is taken")))
+        }
+        other => other.into(),
+    }
+}
+
+/// The tenant with this slug or id. What cannot be either is not there.
+pub(super) async fn find(tx: &mut Tx, reference: &str) -> Result<TenantRecord> {
+    if let Some(id) = as_id(reference) {
+        return tenants::get(tx, id).await.or_not_found("tenant");
+    }
+    let Ok(slug) = reference.parse::<Slug>() else { return Err(Error::NotFound("tenant")) };
+    tenants::by_slug(tx, &slug).await.or_not_found("tenant")
+}
+
+/// The tenant, which nobody else changes until the transaction ends.
+async fn locked(tx: &mut Tx, reference: &str) -> Result<TenantRecord> {
+    let id = find(tx, reference).await?.id;
+    tenants::hold(tx, id).await.or_not_found("tenant")?;
+    tenants::get(tx, id).await.or_not_found("tenant")
+}
+
+async fn finish(
+    mut tx: Tx,
+    tenant: TenantId,
+    operation: Option<OperationId>,
+    caller: &Caller,
+) -> Result<Changed> {
+    let tenant = tenants::get(&mut tx, tenant).await?;
+    let operation = match operation {
+        Some(id) => Some(operations::get(&mut tx, id).await?),
+        None => None,
+    };
+    tx.commit().await?;
+    if let Some(operation) = &operation {
+        tracing::info!(tenant = %tenant.id, slug = %tenant.slug, kind = %operation.kind, by = %caller.label(), "a change is wanted");
+    }
+    Ok(Changed { tenant, operation })
+}

@@ -1,0 +1,65 @@
+//! The one place where a request's sender becomes a caller.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use super::AppState;
+use super::error::Problem;
+use crate::app;
+
+/// Whoever sent the request, known by the token in its `Authorization` header. A handler that takes it is closed to
+/// everybody else.
+#[derive(Debug, Clone)]
+pub struct Caller(pub app::Caller);
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers)
+            .ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer <token>"))?;
+        Ok(Self(state.app.who(token).await?))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The address a request came from, as the edge says. What a client sends under this name never gets here: the
+/// edge replaces it, and nothing but the edge can reach the socket.
+#[derive(Debug, Clone)]
+pub struct ClientAddress(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let nearest = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);
+        let address = nearest.and_then(|text| text.parse::<std::net::IpAddr>().ok());
+        Ok(Self(address.map_or_else(|| "local".to_owned(), |address| address.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bearer_tokens_count() {
+        let token = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().expect("header"));
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(token("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(token("bearer  abc").as_deref(), Some("abc"));
+        for bad in ["Basic abc", "Bearer", "Bearer ", "abc"] {
+            assert_eq!(token(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The HTTP face of Freehold: `/api/v1`, health, metrics and the platform's own pages, for the apex and `admin.`.
+//!
+//! Handlers are dropped when a client goes away, so whatever changes something runs in a task of its own
+//! ([`detached`]): a change is then made whole or not at all, whether or not anybody still listens.
+
+pub mod caller;
+pub mod error;
+pub mod extract;
+mod guard;
+mod health;
+mod metrics;
+mod openapi;
+mod pages;
+mod serve;
+pub mod v1;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+pub use serve::{ServeError, serve};
+
+use crate::app::{self, App};
+use error::Problem;
+use metrics::Metrics;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct AppState {
+    pub app: Arc<App>,
+    /// Cancelled when the process is about to end, so that streams without an end let go.
+    pub closing: CancellationToken,
+    metrics: Arc<Metrics>,
+}
+
+impl AppState {
+    #[must_use]
+    pub fn new(app: Arc<App>, closing: CancellationToken) -> Self {
+        Self { app, closing, metrics: Arc::default() }
+    }
+}
+
+/// Everything that is served on the platform's own host names.
+pub fn router(state: AppState) -> Router {
+    let (api, document) = openapi::router(&state).split_for_parts();
+    Router::new()
+        .merge(api)
+        .merge(openapi::pages(document))
+        .route("/", get(pages::front))
+        .route("/.well-known/jwks.json", get(v1::sessions::keys))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .fallback(async || Problem::not_found("nothing has this address"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
+        })
+        .layer(from_fn_with_state(state.clone(), guard::host))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(state.clone(), metrics::measure))
+        .with_state(state)
+}
+
+fn panicked(what: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let what = what
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| what.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(panic = %what, "a handler panicked");
+    axum::response::IntoResponse::into_response(Problem::internal())
+}
+
+/// Runs a change to its end, also when the client goes away meanwhile.
+///
+/// # Errors
+/// What the change answers; a panic in it is a mistake of ours.
+pub(crate) async fn detached<T, F>(change: F) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, app::Error>> + Send + 'static,
+{
+    let task = tokio::spawn(change.instrument(tracing::Span::current()));
+    match task.await {
+        Ok(outcome) => outcome.map_err(Problem::from),
+        Err(error) => Err(app::Error::internal(error).into()),
+    }
+}
+
+/// The entity tag of a generation.
+pub(crate) fn etag(generation: i64) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{generation}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+}

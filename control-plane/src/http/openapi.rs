@@ -1,0 +1,129 @@
+//! The OpenAPI document, made of the handlers themselves, and the page that shows it without the internet.
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::AppState;
+use super::error::Problem;
+use super::v1;
+
+/// Where the document is.
+pub const DOCUMENT: &str = "/api/v1/openapi.json";
+/// Where the page is.
+pub const PAGE: &str = "/api/docs";
+/// The page brings its own scripts and styles; it styles elements in place and draws icons from data URLs.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                           img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
+                           frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Freehold",
+        description = "Every tenant of a SaaS product in its own house: its own PostgreSQL, its own app, its own \
+                       network, its own subdomain. What takes time answers 202 with an operation; whatever fails \
+                       answers `application/problem+json`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    modifiers(&Bearer),
+    security(("token" = [])),
+    components(schemas(Problem)),
+    tags(
+        (name = "sessions", description = "Signing in."),
+        (name = "tenants", description = "Customers, each in a house of its own."),
+        (name = "operations", description = "What people see of a change."),
+        (name = "catalogue", description = "Plans and releases that tenants can be given."),
+        (name = "platform", description = "How the platform itself is."),
+    )
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The token that `POST /api/v1/sessions` or `freehold token` gives."))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The API's routes together with their description.
+pub(super) fn router(_: &AppState) -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1::router())
+}
+
+/// The document and its page.
+pub(super) fn pages(document: utoipa::openapi::OpenApi) -> Router<AppState> {
+    // Nothing is sent to the validator on the internet that the page would ask otherwise.
+    let config = Config::from(DOCUMENT).validator_url("none").try_it_out_enabled(true);
+    let page: Router<AppState> = SwaggerUi::new(PAGE).url(DOCUMENT, document).config(config).into();
+    page.layer(SetResponseHeaderLayer::overriding(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PAGE_POLICY),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> serde_json::Value {
+        let (_, document) =
+            OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1::router()).split_for_parts();
+        serde_json::to_value(document).expect("json")
+    }
+
+    #[test]
+    fn the_document_is_3_1_and_whole() {
+        let document = document();
+        assert_eq!(document["openapi"], "3.1.0");
+        let paths = document["paths"].as_object().expect("paths");
+        for (path, method) in [
+            ("/api/v1/sessions", "post"),
+            ("/api/v1/tenants", "post"),
+            ("/api/v1/tenants", "get"),
+            ("/api/v1/tenants/{tenant}", "patch"),
+            ("/api/v1/tenants/{tenant}", "delete"),
+            ("/api/v1/tenants/{tenant}/suspend", "post"),
+            ("/api/v1/operations/{operation}/events", "get"),
+            ("/api/v1/plans", "get"),
+            ("/api/v1/releases/{release}", "get"),
+            ("/api/v1/status", "get"),
+        ] {
+            assert!(paths.get(path).is_some_and(|item| item.get(method).is_some()), "{method} {path}");
+        }
+        // Every reference leads somewhere.
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap_or_default();
+            assert!(document.pointer(pointer).is_some(), "{pointer} is nowhere in the document");
+        }
+    }
+
+    #[test]
+    fn every_operation_is_named_once_and_says_how_it_fails() {
+        let document = document();
+        let mut names = std::collections::BTreeSet::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let name = operation["operationId"].as_str().expect("operationId").to_owned();
+                assert!(names.insert(name.clone()), "{name} twice");
+                let responses = operation["responses"].as_object().expect("responses");
+                let fails = responses.keys().any(|status| status.starts_with('4'));
+                assert!(fails, "{method} {path} names no failure");
+            }
+        }
+    }
+}

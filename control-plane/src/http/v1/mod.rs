@@ -1,0 +1,38 @@
+//! `/api/v1`, one file per group of endpoints.
+
+mod answers;
+mod catalogue;
+mod convert;
+mod events;
+mod operations;
+pub mod sessions;
+mod status;
+mod tenants;
+pub mod types;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::AppState;
+
+/// All endpoints, under the paths they have within `/api/v1`.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::sign_in))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::get, tenants::update, tenants::delete))
+        .routes(routes!(tenants::suspend))
+        .routes(routes!(tenants::resume))
+        .routes(routes!(tenants::sleep))
+        .routes(routes!(tenants::wake))
+        .routes(routes!(tenants::restore))
+        .routes(routes!(tenants::retry))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::get))
+        .routes(routes!(operations::cancel))
+        .routes(routes!(events::stream))
+        .routes(routes!(catalogue::plans))
+        .routes(routes!(catalogue::releases))
+        .routes(routes!(catalogue::release))
+        .routes(routes!(status::status))
+}
