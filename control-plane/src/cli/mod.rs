@@ -7,6 +7,9 @@ mod down;
 pub mod error;
 mod firewall;
 mod progress;
+mod role;
+mod roles;
+mod serve;
 mod status;
 pub mod table;
 mod up;
@@ -96,6 +99,8 @@ pub enum Command {
     Status,
     /// Check everything that is needed, and say what to do about what is wrong
     Doctor,
+    /// Run the control plane in the foreground, for development
+    Serve(serve::Arguments),
     /// Show the settings in force and where each comes from
     Config(config::Arguments),
     /// Print a completion script for a shell
@@ -103,6 +108,9 @@ pub enum Command {
     /// Look at or change the firewall's table, in the helper container
     #[command(hide = true)]
     Firewall(firewall::Arguments),
+    /// Run one role of the control plane, in its container
+    #[command(hide = true)]
+    Role(role::Arguments),
 }
 
 /// What a command works with: the settings and the options common to all.
@@ -142,6 +150,8 @@ impl Command {
             Self::Down(arguments) => Box::pin(down::run(arguments, session)).await,
             Self::Status => Box::pin(status::run(session)).await,
             Self::Doctor => Box::pin(doctor::run(session)).await,
+            Self::Serve(arguments) => Box::pin(serve::run(arguments, session)).await,
+            Self::Role(arguments) => Box::pin(role::run(arguments, session)).await,
             Self::Firewall(arguments) => firewall::run(arguments).await,
             Self::Config(arguments) => config::run(&arguments, &session),
             Self::Completions(arguments) => completions::run(&arguments),

@@ -71,8 +71,7 @@ pub(super) async fn api(config: &Config, source: &Source, shutdown: Cancellation
     let Some(store) = registry(config, source, store::API_ROLE, &shutdown).await? else { return Ok(()) };
     let issuer = Issuer::from_pem(&source.read(TOKEN_KEY)?, config.public_url())
         .map_err(|error| Error::failed(error.to_string()))?;
-    let verifier = issuer.verifier();
-    let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer, verifier));
+    let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer));
     let router = http::router(http::AppState::new(app, shutdown.clone()));
     http::serve(&Home::new(&config.home).api_socket(), router, shutdown)
         .await

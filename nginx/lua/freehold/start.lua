@@ -61,7 +61,11 @@ function M.master(settings)
     M.platform = { [settings.domain] = true, ["admin." .. settings.domain] = true }
     M.back_door = { ["platform.internal"] = true, [settings.domain] = true }
 
-    local secret, err = read(settings.home .. "/keys/prober.secret")
+    -- A container is given its secrets here; the other place is an installation's own.
+    local secret, err = read("/run/secrets/prober.secret")
+    if not secret then
+        secret, err = read(settings.home .. "/keys/prober.secret")
+    end
     secret = secret and secret:gsub("%s+$", "")
     if secret and #secret >= 16 then
         M.secret = secret
