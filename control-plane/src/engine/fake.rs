@@ -1,1 +1,582 @@
-//! A stateful fake.
+//! An engine in memory, for tests: it keeps what was made, hands out addresses, refuses what Docker refuses, and
+//! fails where it is told to, before the effect or after it, as an engine whose answer is lost.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::names::{self, Labels};
+use super::{
+    Attachment, BuildLog, BuildSpec, ContainerInfo, ContainerSpec, Engine, EngineEvent, EngineInfo, Error,
+    EventKind, ImageInfo, Inspection, Mount, NetworkInfo, NetworkMode, NetworkSpec, Result, VolumeInfo,
+    VolumeSpec,
+};
+use crate::model::ids::InstallationId;
+use crate::model::observed::ContainerState;
+use crate::model::plan::Limits;
+
+/// When a call that was told to fail does so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Nothing was done.
+    Before,
+    /// It was done, but the caller does not learn it.
+    After,
+}
+
+#[derive(Debug, Clone)]
+struct Fault {
+    call: String,
+    when: When,
+    error: Error,
+}
+
+#[derive(Debug, Clone)]
+struct Container {
+    id: String,
+    spec: ContainerSpec,
+    labels: Labels,
+    state: ContainerState,
+    network: Option<(String, String)>,
+    address: Option<Ipv4Addr>,
+    limits: Option<Limits>,
+    exit_code: i64,
+    created: i64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    made: i64,
+    networks: BTreeMap<String, (NetworkSpec, Labels)>,
+    volumes: BTreeMap<String, Labels>,
+    containers: BTreeMap<String, Container>,
+    images: BTreeMap<String, ImageInfo>,
+    endpoints: BTreeMap<String, SocketAddr>,
+    faults: Vec<Fault>,
+    calls: Vec<String>,
+}
+
+impl State {
+    fn new_id(&mut self) -> String {
+        self.made += 1;
+        format!("{:064x}", self.made)
+    }
+
+    /// By id or by name, as Docker takes both.
+    fn container(&mut self, id: &str) -> Result<&mut Container> {
+        self.containers
+            .values_mut()
+            .find(|container| container.id == id || container.spec.name == id)
+            .ok_or_else(|| Error::NotFound(format!("No such container: {id}")))
+    }
+
+    fn free_address(&self, network: &str) -> Result<Ipv4Addr> {
+        let (spec, _) =
+            self.networks.get(network).ok_or_else(|| Error::NotFound(format!("network {network}")))?;
+        let taken = |address: &Ipv4Addr| {
+            *address == spec.gateway
+                || self.containers.values().any(|other| {
+                    other.address == Some(*address)
+                        && other.network.as_ref().is_some_and(|(id, _)| id == network)
+                })
+        };
+        let mut free = spec.subnet.hosts().filter(|address| !taken(address));
+        free.next()
+            .ok_or_else(|| Error::Refused { status: 500, message: "no available IPv4 addresses".into() })
+    }
+}
+
+/// The engine in memory.
+#[derive(Debug)]
+pub struct Fake {
+    installation: InstallationId,
+    state: Mutex<State>,
+    events: broadcast::Sender<EngineEvent>,
+}
+
+impl Fake {
+    #[must_use]
+    pub fn new(installation: InstallationId) -> Self {
+        Self { installation, state: Mutex::default(), events: broadcast::channel(1024).0 }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has an image of this name from now on; answers its id. Containers of names or ids that it does not have
+    /// cannot be made.
+    pub fn add_image(&self, name: &str, user: &str) -> String {
+        let mut state = self.state();
+        let id = format!("sha256:{}", state.new_id());
+        let image = ImageInfo { id: id.clone(), user: user.to_owned(), labels: Labels::new() };
+        state.images.insert(name.to_owned(), image);
+        id
+    }
+
+    /// Lets the next call of this method of [`Engine`] fail once; faults for the same one queue up.
+    pub fn fail(&self, call: &str, when: When, error: Error) {
+        self.state().faults.push(Fault { call: call.to_owned(), when, error });
+    }
+
+    /// Where the service of this name is dialled at, whatever its container's address: a listener of the test.
+    pub fn answer_at(&self, service: &str, address: SocketAddr) {
+        self.state().endpoints.insert(service.to_owned(), address);
+    }
+
+    /// Ends a container by itself, as a crash does.
+    pub fn crash(&self, id: &str, exit_code: i64) {
+        if let Ok(container) = self.state().container(id) {
+            container.state = ContainerState::Exited;
+            container.address = None;
+            container.exit_code = exit_code;
+        }
+        self.tell(EventKind::Container, id, "die");
+    }
+
+    /// Removes a container, network or volume behind our back.
+    pub fn lose(&self, id: &str) {
+        let mut state = self.state();
+        state.containers.retain(|_, container| container.id != id && container.spec.name != id);
+        state.networks.retain(|network, (spec, _)| network != id && spec.name != id);
+        state.volumes.remove(id);
+    }
+
+    /// The methods called so far, in order, each with what it was called for.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        self.state().calls.clone()
+    }
+
+    /// The names of all containers, networks and volumes there are, sorted.
+    #[must_use]
+    pub fn objects(&self) -> Vec<String> {
+        let state = self.state();
+        let containers = state.containers.values().map(|container| container.spec.name.clone());
+        let networks = state.networks.values().map(|(spec, _)| spec.name.clone());
+        let mut names: Vec<String> =
+            containers.chain(networks).chain(state.volumes.keys().cloned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs the effect of one call with the fault that waits for it.
+    fn run<T>(&self, call: &str, on: &str, effect: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.state();
+        state.calls.push(format!("{call} {on}").trim_end().to_owned());
+        let fault = state.faults.iter().position(|fault| fault.call == call);
+        let fault = fault.map(|position| state.faults.remove(position));
+        match fault {
+            Some(Fault { when: When::Before, error, .. }) => Err(error),
+            Some(Fault { error, .. }) => effect(&mut state).and(Err(error)),
+            None => effect(&mut state),
+        }
+    }
+
+    fn tell(&self, kind: EventKind, id: &str, action: &str) {
+        let labels = self.state().container(id).map(|container| container.labels.clone()).unwrap_or_default();
+        let house = labels.get(names::HOUSE).cloned();
+        // Nobody listens: then nobody is woken.
+        drop(self.events.send(EngineEvent { kind, id: id.to_owned(), house, action: action.to_owned() }));
+    }
+
+    fn own(&self, labels: &Labels) -> Labels {
+        let mut own = labels.clone();
+        own.insert(names::INSTALLATION.to_owned(), self.installation.to_string());
+        own
+    }
+}
+
+fn carries(labels: &Labels, filter: &Labels) -> bool {
+    filter.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+fn same(what: &str, wanted: &Labels, found: &Labels) -> Result<()> {
+    if carries(found, wanted) { Ok(()) } else { Err(Error::Conflict(format!("{what} is another's"))) }
+}
+
+fn attachments(container: &Container) -> BTreeMap<String, Attachment> {
+    let network = container.network.iter();
+    network
+        .map(|(id, name)| (name.clone(), Attachment { network_id: id.clone(), address: container.address }))
+        .collect()
+}
+
+#[async_trait]
+impl Engine for Fake {
+    async fn info(&self) -> Result<EngineInfo> {
+        self.run("info", "", |_| {
+            Ok(EngineInfo {
+                version: "20.10.24".into(),
+                api_version: "1.41".into(),
+                cgroup_version: "2".into(),
+                architecture: "x86_64".into(),
+                cpus: 2,
+                memory_bytes: 8 << 30,
+                data_directory: String::new(),
+                enforces_limits: true,
+            })
+        })
+    }
+
+    async fn networks(&self, filter: &Labels) -> Result<Vec<NetworkInfo>> {
+        let filter = self.own(filter);
+        self.run("networks", "", |state| {
+            let all = state.networks.iter().filter(|(_, (_, labels))| carries(labels, &filter));
+            Ok(all
+                .map(|(id, (spec, labels))| NetworkInfo {
+                    id: id.clone(),
+                    name: spec.name.clone(),
+                    labels: labels.clone(),
+                    subnet: Some(spec.subnet),
+                })
+                .collect())
+        })
+    }
+
+    async fn volumes(&self, filter: &Labels) -> Result<Vec<VolumeInfo>> {
+        let filter = self.own(filter);
+        self.run("volumes", "", |state| {
+            let all = state.volumes.iter().filter(|(_, labels)| carries(labels, &filter));
+            Ok(all.map(|(name, labels)| VolumeInfo { name: name.clone(), labels: labels.clone() }).collect())
+        })
+    }
+
+    async fn containers(&self, filter: &Labels) -> Result<Vec<ContainerInfo>> {
+        let filter = self.own(filter);
+        self.run("containers", "", |state| {
+            let images = &state.images;
+            let image_id = |name: &String| images.get(name).map_or_else(|| name.clone(), |i| i.id.clone());
+            let all = state.containers.values().filter(|container| carries(&container.labels, &filter));
+            Ok(all
+                .map(|container| ContainerInfo {
+                    id: container.id.clone(),
+                    name: container.spec.name.clone(),
+                    labels: container.labels.clone(),
+                    state: container.state,
+                    image_id: image_id(&container.spec.image),
+                    networks: attachments(container),
+                    created: container.created,
+                    status: format!("{:?}", container.state),
+                })
+                .collect())
+        })
+    }
+
+    async fn ensure_network(&self, spec: &NetworkSpec) -> Result<String> {
+        let labels = self.own(&spec.labels);
+        self.run("ensure_network", &spec.name, |state| {
+            for (id, (found, own)) in &state.networks {
+                if found.name == spec.name {
+                    same(&spec.name, &labels, own)?;
+                    return Ok(id.clone());
+                }
+                if found.subnet.contains(&spec.subnet) || spec.subnet.contains(&found.subnet) {
+                    return Err(Error::Conflict(format!("{} overlaps with {}", spec.subnet, found.name)));
+                }
+            }
+            let id = state.new_id();
+            state.networks.insert(id.clone(), (spec.clone(), labels));
+            Ok(id)
+        })
+    }
+
+    async fn ensure_volume(&self, spec: &VolumeSpec) -> Result<()> {
+        let labels = self.own(&spec.labels);
+        self.run("ensure_volume", &spec.name, |state| {
+            let found = state.volumes.entry(spec.name.clone()).or_insert_with(|| labels.clone());
+            same(&spec.name, &labels, found)
+        })
+    }
+
+    async fn ensure_container(&self, spec: &ContainerSpec) -> Result<String> {
+        let labels = self.own(&spec.labels);
+        self.run("ensure_container", &spec.name, |state| {
+            if let Ok(found) = state.container(&spec.name) {
+                return same(&spec.name, &labels, &found.labels).map(|()| found.id.clone());
+            }
+            let known =
+                state.images.iter().any(|(name, image)| *name == spec.image || image.id == spec.image);
+            if !known {
+                return Err(Error::NotFound(format!("No such image: {}", spec.image)));
+            }
+            for mount in &spec.mounts {
+                // As Docker does: a volume that is missing comes into being, without labels.
+                if let Mount::Volume { name, .. } = mount {
+                    state.volumes.entry(name.clone()).or_default();
+                }
+            }
+            let network = match &spec.network {
+                NetworkMode::Network { name, .. } => {
+                    let found = state.networks.iter().find(|(_, (network, _))| network.name == *name);
+                    Some((found.map(|(id, _)| id.clone()).unwrap_or_default(), name.clone()))
+                }
+                NetworkMode::Host | NetworkMode::None => None,
+            };
+            let id = state.new_id();
+            let container = Container {
+                id: id.clone(),
+                spec: spec.clone(),
+                labels,
+                state: ContainerState::Created,
+                network,
+                address: None,
+                limits: spec.limits,
+                exit_code: 0,
+                created: state.made,
+            };
+            state.containers.insert(id.clone(), container);
+            Ok(id)
+        })
+    }
+
+    async fn start(&self, id: &str) -> Result<()> {
+        self.run("start", id, |state| {
+            let container = state.container(id)?.clone();
+            if container.state == ContainerState::Running {
+                return Ok(());
+            }
+            // A network is found by its name: one that was made again is another one.
+            let network = match &container.network {
+                Some((_, name)) => {
+                    let found = state.networks.iter().find(|(_, (spec, _))| spec.name == *name);
+                    let id = found.map(|(id, _)| id.clone());
+                    let id = id.ok_or_else(|| Error::NotFound(format!("network {name} not found")))?;
+                    Some((id, name.clone()))
+                }
+                None => None,
+            };
+            let address = network.as_ref().map(|(id, _)| state.free_address(id)).transpose()?;
+            let container = state.container(id)?;
+            container.network = network;
+            container.address = address;
+            container.state = ContainerState::Running;
+            Ok(())
+        })?;
+        self.tell(EventKind::Container, id, "start");
+        Ok(())
+    }
+
+    async fn stop(&self, id: &str, _grace: Duration) -> Result<()> {
+        self.run("stop", id, |state| {
+            if let Ok(container) = state.container(id)
+                && container.state == ContainerState::Running
+            {
+                container.state = ContainerState::Exited;
+                container.address = None;
+            }
+            Ok(())
+        })?;
+        self.tell(EventKind::Container, id, "die");
+        Ok(())
+    }
+
+    async fn kill(&self, id: &str, signal: &str) -> Result<()> {
+        self.run("kill", id, |state| {
+            let container = state.container(id)?;
+            if container.state != ContainerState::Running {
+                return Err(Error::Conflict(format!("Container {id} is not running")));
+            }
+            if signal.ends_with("KILL") {
+                container.state = ContainerState::Exited;
+                container.address = None;
+                container.exit_code = 137;
+            }
+            Ok(())
+        })
+    }
+
+    async fn remove_container(&self, id: &str) -> Result<()> {
+        self.run("remove_container", id, |state| {
+            if let Ok(container) = state.container(id) {
+                let id = container.id.clone();
+                state.containers.remove(&id);
+            }
+            Ok(())
+        })
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<()> {
+        self.run("remove_network", id, |state| {
+            for container in state.containers.values_mut() {
+                if container.network.as_ref().is_some_and(|(network, _)| network == id) {
+                    container.network = None;
+                    container.address = None;
+                }
+            }
+            state.networks.remove(id);
+            Ok(())
+        })
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<()> {
+        self.run("remove_volume", name, |state| {
+            let uses = |mount: &Mount| matches!(mount, Mount::Volume { name: used, .. } if used == name);
+            if state.containers.values().any(|container| container.spec.mounts.iter().any(uses)) {
+                return Err(Error::Conflict(format!("volume {name} is in use")));
+            }
+            state.volumes.remove(name);
+            Ok(())
+        })
+    }
+
+    async fn remove_stray_secrets(&self) -> Result<usize> {
+        self.run("remove_stray_secrets", "", |_| Ok(0))
+    }
+
+    async fn set_limits(&self, id: &str, limits: Limits) -> Result<()> {
+        self.run("set_limits", id, |state| {
+            state.container(id)?.limits = Some(limits);
+            Ok(())
+        })
+    }
+
+    async fn logs(&self, id: &str, _lines: usize) -> Result<String> {
+        self.run("logs", id, |state| state.container(id).map(|_| String::new()))
+    }
+
+    async fn inspect(&self, id: &str) -> Result<Inspection> {
+        self.run("inspect", id, |state| {
+            let container = state.container(id)?.clone();
+            let image = state.images.get(&container.spec.image);
+            let addresses = attachments(&container);
+            Ok(Inspection {
+                id: container.id,
+                name: container.spec.name,
+                labels: container.labels,
+                image_id: image.map_or(container.spec.image, |image| image.id.clone()),
+                state: container.state,
+                exit_code: container.exit_code,
+                oom_killed: false,
+                started_at: String::new(),
+                error: String::new(),
+                addresses: addresses
+                    .into_iter()
+                    .filter_map(|(name, attachment)| Some((name, attachment.address?)))
+                    .collect(),
+                limits: container.limits.unwrap_or(Limits { memory_mib: 0, cpu_millis: 0, pids: 0 }),
+            })
+        })
+    }
+
+    async fn wait_exit(&self, id: &str, within: Duration) -> Result<i64> {
+        self.run("wait_exit", id, |state| {
+            let container = state.container(id)?;
+            match container.state {
+                ContainerState::Running => Err(Error::Timeout { what: "see a container end", within }),
+                _ => Ok(container.exit_code),
+            }
+        })
+    }
+
+    async fn endpoint(&self, id: &str, network: &str, port: u16) -> Result<SocketAddr> {
+        self.run("endpoint", id, |state| {
+            let container = state.container(id)?.clone();
+            let address = attachments(&container).get(network).and_then(|attachment| attachment.address);
+            let address = address.ok_or_else(|| Error::NotFound(format!("{id} in network {network}")))?;
+            let service = container.labels.get(names::SERVICE);
+            let told = service.and_then(|service| state.endpoints.get(service)).copied();
+            Ok(told.unwrap_or_else(|| SocketAddr::new(address.into(), port)))
+        })
+    }
+
+    async fn image(&self, name: &str) -> Result<Option<ImageInfo>> {
+        self.run("image", name, |state| {
+            let by_id = || state.images.values().find(|image| image.id == name);
+            Ok(state.images.get(name).or_else(by_id).cloned())
+        })
+    }
+
+    async fn pull(&self, name: &str, _within: Duration) -> Result<()> {
+        self.run("pull", name, |state| match state.images.contains_key(name) {
+            true => Ok(()),
+            false => Err(Error::NotFound(format!("manifest for {name} not found"))),
+        })
+    }
+
+    async fn build(&self, spec: &BuildSpec, log: &BuildLog<'_>) -> Result<String> {
+        self.run("build", &spec.tag, |_| Ok(()))?;
+        log("Step 1/1 : FROM memory");
+        Ok(self.add_image(&spec.tag, ""))
+    }
+
+    async fn import(&self, _tar: &Path, tag: &str) -> Result<String> {
+        self.run("import", tag, |_| Ok(()))?;
+        Ok(self.add_image(tag, ""))
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<()> {
+        self.run("remove_image", name, |state| {
+            state.images.remove(name);
+            Ok(())
+        })
+    }
+
+    async fn events(&self) -> Result<BoxStream<'static, Result<EngineEvent>>> {
+        self.run("events", "", |_| Ok(()))?;
+        let stream = BroadcastStream::new(self.events.subscribe());
+        Ok(stream.filter_map(|event| std::future::ready(event.ok().map(Ok))).boxed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(name: &str, subnet: &str) -> NetworkSpec {
+        let subnet: ipnet::Ipv4Net = subnet.parse().expect("subnet");
+        NetworkSpec {
+            name: name.into(),
+            labels: Labels::new(),
+            subnet,
+            gateway: subnet.hosts().next().expect("host"),
+            bridge: "br".into(),
+            internal: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn it_hands_out_addresses_and_takes_them_back() {
+        let fake = Fake::new("abcdef".parse().expect("id"));
+        let image = fake.add_image("app", "10001");
+        fake.ensure_network(&network("n", "10.0.0.0/30")).await.expect("network");
+        let clash = fake.ensure_network(&network("m", "10.0.0.0/28")).await;
+        assert!(matches!(clash, Err(Error::Conflict(_))));
+        let spec = |name: &str| ContainerSpec {
+            network: NetworkMode::Network { name: "n".into(), aliases: vec![] },
+            ..ContainerSpec::new(name, &image)
+        };
+        let first = fake.ensure_container(&spec("first")).await.expect("made");
+        assert_eq!(fake.ensure_container(&spec("first")).await.expect("found"), first);
+        fake.start(&first).await.expect("started");
+        assert_eq!(
+            fake.endpoint(&first, "n", 80).await.expect("address"),
+            "10.0.0.2:80".parse().expect("address")
+        );
+        let second = fake.ensure_container(&spec("second")).await.expect("made");
+        assert!(fake.start(&second).await.is_err(), "the block is full");
+        fake.stop(&first, Duration::ZERO).await.expect("stopped");
+        fake.start(&second).await.expect("there is room again");
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_not_a_lost_effect() {
+        let fake = Fake::new("abcdef".parse().expect("id"));
+        let spec = VolumeSpec { name: "v".into(), labels: Labels::new() };
+        fake.fail("ensure_volume", When::Before, Error::Unreachable("gone".into()));
+        fake.fail("ensure_volume", When::After, Error::Unreachable("gone".into()));
+        assert!(fake.ensure_volume(&spec).await.is_err());
+        assert!(fake.objects().is_empty());
+        assert!(fake.ensure_volume(&spec).await.is_err());
+        assert_eq!(fake.objects(), ["v"]);
+        fake.ensure_volume(&spec).await.expect("there already");
+    }
+}

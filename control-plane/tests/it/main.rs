@@ -1,6 +1,7 @@
 //! Tests of whole rooms, against the real engine, PostgreSQL and nginx where they have a part in it.
 
 mod edge;
+mod engine;
 mod gateway;
 mod houses;
 mod layering;
