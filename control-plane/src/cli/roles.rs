@@ -19,8 +19,8 @@ use crate::identity::vault::MasterKey;
 use crate::model::ids::InstallationId;
 use crate::platform::firewall::Firewall;
 use crate::platform::home::Home;
-use crate::platform::network;
 use crate::platform::keys::{MASTER_KEY, PROBER_SECRET, Source, TOKEN_KEY};
+use crate::platform::network;
 use crate::store::{self, Store};
 use crate::worker::{self, WorkerDeps};
 
@@ -112,7 +112,8 @@ pub(super) async fn worker(
 ) -> Result<(), Error> {
     let Some(store) = registry(config, source, store::WORKER_ROLE, &shutdown).await? else { return Ok(()) };
     let failed = |error: &dyn std::error::Error| Error::failed(error.to_string());
-    let docker = Docker::connect(&config.engine.socket, installation.clone()).map_err(|error| failed(&error))?;
+    let docker =
+        Docker::connect(&config.engine.socket, installation.clone()).map_err(|error| failed(&error))?;
     let engine: Arc<dyn Engine> = Arc::new(docker);
     let vault = MasterKey::from_file(&source.read(MASTER_KEY)?).map_err(|error| failed(&error))?;
     let home = Home::new(&config.home);

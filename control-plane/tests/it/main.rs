@@ -5,5 +5,6 @@ mod engine;
 mod gateway;
 mod houses;
 mod layering;
+mod platform;
 mod stack;
 mod support;

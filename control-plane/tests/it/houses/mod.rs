@@ -1,12 +1,12 @@
 //! Whole lives of houses: the real binary, engine, PostgreSQL and nginx, each test in an installation of its own.
 
 mod apart;
-mod installation;
+pub mod installation;
 mod isolation;
 mod life;
-mod objects;
+pub mod objects;
 mod repair;
 mod tenants;
 mod trouble;
-mod visitor;
+pub mod visitor;
 mod wait;

@@ -1,0 +1,156 @@
+//! Bringing Freehold up, mending it, replacing it, and taking it down, with the real binary and engine.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use super::houses::installation::Installation;
+use super::houses::objects::docker;
+use super::houses::visitor::get;
+
+fn containers(installation: &Installation, running: bool) -> BTreeSet<String> {
+    let label = format!("label=freehold.installation={}", installation.id);
+    let mut arguments = vec!["ps", "-q", "--no-trunc", "--filter", &label, "--filter", "label=freehold.role"];
+    if !running {
+        arguments.push("-a");
+    }
+    docker(&arguments).lines().map(str::to_owned).collect()
+}
+
+/// What `up` says it did about each service.
+fn changes(installation: &Installation) -> Vec<(String, String)> {
+    let mut arguments = installation.with_images("up");
+    arguments.push("--json");
+    let summary: Value = serde_json::from_str(&installation.run(&arguments)).expect("JSON");
+    serde_json::from_value(summary["services"].clone()).expect("pairs")
+}
+
+fn changed(installation: &Installation) -> Vec<String> {
+    let changes = changes(installation).into_iter();
+    changes.filter(|(_, what)| what != "unchanged").map(|(service, _)| service).collect()
+}
+
+fn nft(arguments: &[&str]) -> Option<String> {
+    let output = std::process::Command::new("nft").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[tokio::test]
+async fn up_is_repeated_without_effect_mends_what_is_broken_and_down_keeps_everything() {
+    let installation = Installation::up();
+    let host = installation.domain.clone();
+    let healthy = async || get(installation.port, &host, "/healthz").await.expect("an answer").status;
+    assert_eq!(healthy().await, 200);
+    for secret in ["keys/master.key", "keys/token.pem", "keys/prober.secret", "secrets/admin_password"] {
+        let mode = std::fs::metadata(installation.path(secret)).expect(secret).permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{secret}");
+    }
+
+    let before = containers(&installation, false);
+    assert_eq!(changed(&installation), Vec::<String>::new());
+    assert_eq!(containers(&installation, false), before, "no container was touched");
+    installation.run(&["status"]);
+    installation.run(&["doctor"]);
+
+    // somebody removes a role and a socket's owner, and flushes the firewall
+    for name in installation.platform_containers("api") {
+        docker(&["rm", "-f", &name]);
+    }
+    for name in installation.platform_containers("gateway") {
+        docker(&["stop", "-t", "5", &name]);
+    }
+    let table = format!("freehold_{}", installation.id);
+    let flushed = nft(&["delete", "table", "inet", &table]).is_some();
+    let findings: Vec<Value> =
+        serde_json::from_slice(&installation.try_run(&["doctor", "--json"]).stdout).expect("JSON");
+    let problems: BTreeSet<&str> = findings
+        .iter()
+        .filter(|finding| finding["state"] == "problem")
+        .filter_map(|finding| finding["check"].as_str())
+        .collect();
+    assert!(problems.contains("api") && problems.contains("gateway"), "{problems:?}");
+    assert_eq!(problems.contains("firewall"), flushed, "{problems:?}");
+    assert_eq!(changed(&installation), ["api", "gateway"]);
+    assert_eq!(healthy().await, 200);
+    if flushed {
+        assert!(nft(&["list", "table", "inet", &table]).is_some(), "the firewall is in force again");
+    }
+
+    let password = std::fs::read(installation.path("secrets/admin_password")).expect("a password");
+    installation.run(&["down"]);
+    assert_eq!(containers(&installation, true), BTreeSet::new(), "the machine is quiet");
+    assert!(!installation.try_run(&["status"]).status.success(), "and `status` says so");
+    installation.bring_up();
+    assert_eq!(healthy().await, 200);
+    assert_eq!(std::fs::read(installation.path("secrets/admin_password")).expect("kept"), password);
+    installation.run(&["token"]);
+
+    installation.run(&["down", "--erase", "--yes"]);
+    let label = format!("label=freehold.installation={}", installation.id);
+    for list in [&["ps", "-aq"][..], &["network", "ls", "-q"], &["volume", "ls", "-q"]] {
+        assert_eq!(docker(&[list, &["--filter", &label]].concat()), "", "{list:?}");
+    }
+    assert!(nft(&["list", "table", "inet", &table]).is_none());
+    assert!(!installation.path("keys").exists() && installation.path("config.yaml").exists());
+    // What Drop erases once more must be there to be erased.
+    std::fs::write(installation.path("installation"), &installation.id).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_plane_is_replaced_without_a_lost_request() {
+    let installation = Installation::up();
+    let (port, host) = (installation.port, installation.domain.clone());
+    let api = installation.platform_containers("api");
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let visitor = tokio::spawn({
+        let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+        async move {
+            let mut lost = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                match get(port, &host, "/healthz").await {
+                    Ok(answer) if answer.status == 200 => {
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    other => lost.push(format!("{other:?}")),
+                }
+            }
+            lost
+        }
+    });
+
+    // Another setting is another container, as another build is.
+    let file = installation.path("config.yaml");
+    let text = std::fs::read_to_string(&file).expect("settings");
+    std::fs::write(&file, format!("{text}token_minutes: 60\n")).expect("written");
+    let replaced = tokio::task::block_in_place(|| changed(&installation));
+    assert_eq!(replaced, ["api", "gateway", "worker"]);
+    stop.store(true, Ordering::Relaxed);
+    let lost = visitor.await.expect("the visitor");
+    assert!(lost.is_empty(), "{} of {} were lost: {:?}", lost.len(), answered.load(Ordering::Relaxed), lost);
+    assert!(answered.load(Ordering::Relaxed) > 0);
+    let now = installation.platform_containers("api");
+    assert!(now.len() == 1 && now != api, "{api:?} became {now:?}");
+}
+
+#[test]
+fn a_host_that_is_not_ready_is_told_what_to_do() {
+    let home = tempfile::TempDir::new().expect("a directory");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_freehold"))
+        .arg("--home")
+        .arg(home.path())
+        .args(["--port", &port, "up"])
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{told}");
+    assert!(told.contains("cannot be listened on") && told.contains("--port PORT"), "{told}");
+    let id = std::fs::read_to_string(home.path().join("installation")).expect("an id");
+    let label = format!("label=freehold.installation={}", id.trim());
+    assert_eq!(docker(&["ps", "-aq", "--filter", &label]), "", "nothing was made");
+}
