@@ -7,4 +7,6 @@ mod houses;
 mod layering;
 mod platform;
 mod stack;
+mod store;
+mod store_tenants;
 mod support;
