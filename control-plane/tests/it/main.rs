@@ -8,5 +8,7 @@ mod layering;
 mod platform;
 mod stack;
 mod store;
+mod store_deletion;
+mod store_leases;
 mod store_tenants;
 mod support;
