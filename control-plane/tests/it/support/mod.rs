@@ -2,7 +2,5 @@
 
 pub mod house;
 pub mod nginx;
-pub mod visitor;
-//! What tests of several rooms share.
-
 pub mod postgres;
+pub mod visitor;
