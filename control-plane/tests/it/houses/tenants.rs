@@ -35,12 +35,6 @@ impl<'a> Admin<'a> {
         self.settle(slug, "running").await
     }
 
-    pub async fn tenant(&self, slug: &str) -> Value {
-        let answer = self.ask(Method::GET, &format!("/api/v1/tenants/{slug}"), Value::Null).await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        answer.json()
-    }
-
     /// Runs one of the verbs and waits until the tenant got there.
     pub async fn verb(&self, slug: &str, verb: &str, status: &str) -> Value {
         let answer = self.ask(Method::POST, &format!("/api/v1/tenants/{slug}/{verb}"), Value::Null).await;

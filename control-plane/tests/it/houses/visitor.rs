@@ -17,17 +17,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
-    pub headers: hyper::HeaderMap,
     pub body: String,
 }
 
 impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
@@ -55,11 +50,7 @@ pub async fn send(
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
         connection.abort();
-        Ok(Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        })
+        Ok(Answer { status: parts.status, body: String::from_utf8_lossy(&body).into_owned() })
     };
     tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
