@@ -5,7 +5,11 @@ use crate::platform::Platform;
 use crate::platform::checks::{Finding, Outcome};
 
 pub(super) async fn run(session: Session) -> Result<(), Error> {
-    let platform = Platform::open(session.config.clone())?;
+    let platform = match Platform::open(session.config.clone()) {
+        // Before the first `up`, a host can be checked as well.
+        Err(crate::platform::Error::NotInstalled(_)) => Platform::unborn(session.config.clone())?,
+        other => other?,
+    };
     let findings = platform.doctor().await;
     if session.global.json {
         println!("{}", serde_json::to_string(&findings).map_err(|error| Error::failed(error.to_string()))?);

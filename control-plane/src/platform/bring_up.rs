@@ -142,6 +142,7 @@ impl Platform {
             }
         };
         let images = images.resolve(self.engine.as_ref()).await?;
+        images.save(&self.home.images())?;
         Ok((images, "ready".to_owned()))
     }
 

@@ -70,7 +70,10 @@ impl Platform {
                 self.engine.remove_container(&container.id).await?;
             }
         }
-        let before = self.socket_of(service).and_then(|path| inode(&path));
+        // Where an old process still holds its socket, a new one's is another file. Otherwise the number may be
+        // used again, and who answers is the new one anyway.
+        let alone = !service.overlaps() || same.iter().any(|container| running(&container));
+        let before = if alone { None } else { self.socket_of(service).and_then(|path| inode(&path)) };
         let id = self.engine.ensure_container(&spec).await?;
         self.engine.start(&id).await?;
         self.wait_ready(service, &id, before).await?;

@@ -12,7 +12,8 @@ impl Platform {
     /// Checks the host, and the platform as far as it was brought up.
     pub async fn doctor(&self) -> Vec<Finding> {
         let mut findings = checks::run(&self.config, &self.id, self.engine.as_ref()).await;
-        if findings.iter().any(|finding| finding.check == "engine" && finding.is_problem()) {
+        let engine = findings.iter().any(|finding| finding.check == "engine" && finding.is_problem());
+        if engine || !self.home.installation().exists() {
             return findings;
         }
         for service in Service::ALL {

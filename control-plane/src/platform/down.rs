@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
+use super::images::{self, Images};
 use super::services::Service;
 use super::{Error, Platform, Report, Result};
 use crate::engine::{ContainerInfo, Engine, Labels, names};
@@ -120,7 +121,12 @@ impl Platform {
                 return Ok(Some(container.image_id));
             }
         }
-        Ok(super::images::control_plane(self.engine.as_ref()).await?)
+        if let Ok(last) = Images::load(&self.home.images())
+            && let Some(id) = self.engine.image_id(&last.control_plane).await?
+        {
+            return Ok(Some(id));
+        }
+        Ok(images::control_plane(self.engine.as_ref()).await?)
     }
 
     async fn remove_firewall(&self, image: Option<&str>) -> Result<()> {

@@ -100,6 +100,12 @@ impl Home {
         self.edge().join("routes.json")
     }
 
+    /// The images of the last `up`, by id.
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.0.join("images.json")
+    }
+
     /// Makes the directories with the modes they need; those that are there are set right.
     ///
     /// # Errors

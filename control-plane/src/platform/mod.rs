@@ -163,6 +163,15 @@ impl Platform {
         Self::open(config)
     }
 
+    /// An installation that is none yet, to check a host with. Nothing is written.
+    ///
+    /// # Errors
+    /// When the engine's socket cannot be used.
+    pub fn unborn(config: Config) -> Result<Self> {
+        let home = Home::new(&config.home);
+        Self::with(config, home, InstallationId::random())
+    }
+
     fn with(config: Config, home: Home, id: InstallationId) -> Result<Self> {
         let engine: Arc<dyn Engine> = Arc::new(Docker::connect(&config.engine.socket, id.clone())?);
         Ok(Self { config, home, id, engine })
