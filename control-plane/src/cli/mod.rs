@@ -1,17 +1,27 @@
 //! The command line: one file per command. Tenants and what belongs to them go through the API only.
 
+mod client;
 mod completions;
 mod config;
 mod doctor;
 mod down;
 pub mod error;
 mod firewall;
+mod follow;
+mod images;
+mod operation;
+pub mod output;
+mod pages;
+mod plan;
 mod progress;
+mod release;
 mod role;
 mod roles;
 mod serve;
 mod status;
 pub mod table;
+mod tenant;
+mod token;
 mod up;
 
 use std::ffi::OsString;
@@ -101,6 +111,23 @@ pub enum Command {
     Doctor,
     /// Run the control plane in the foreground, for development
     Serve(serve::Arguments),
+    /// Tenants: make, list, change and delete them
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Operations: list, follow and withdraw them
+    #[command(subcommand)]
+    Operation(operation::Command),
+    /// Plans that tenants can be given
+    #[command(subcommand)]
+    Plan(plan::Command),
+    /// Releases that tenants can run
+    #[command(subcommand)]
+    Release(release::Command),
+    /// Sign in and print a token, for scripts
+    Token(token::Arguments),
+    /// Build the platform's own images
+    #[command(subcommand)]
+    Images(images::Command),
     /// Show the settings in force and where each comes from
     Config(config::Arguments),
     /// Print a completion script for a shell
@@ -153,6 +180,12 @@ impl Command {
             Self::Serve(arguments) => Box::pin(serve::run(arguments, session)).await,
             Self::Role(arguments) => Box::pin(role::run(arguments, session)).await,
             Self::Firewall(arguments) => firewall::run(arguments).await,
+            Self::Tenant(command) => tenant::run(command, &session).await,
+            Self::Operation(command) => operation::run(&command, &session).await,
+            Self::Plan(command) => plan::run(&command, &session).await,
+            Self::Release(command) => release::run(&command, &session).await,
+            Self::Token(arguments) => token::run(&arguments, &session).await,
+            Self::Images(command) => images::run(&command, &session).await,
             Self::Config(arguments) => config::run(&arguments, &session),
             Self::Completions(arguments) => completions::run(&arguments),
         }

@@ -1,5 +1,6 @@
 //! Tests of whole rooms, against the real engine, PostgreSQL and nginx where they have a part in it.
 
+mod cli;
 mod edge;
 mod engine;
 mod gateway;
