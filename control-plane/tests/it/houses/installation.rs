@@ -1,5 +1,6 @@
 //! A whole Freehold of a test's own, brought up by the real binary and erased when the test ends, however it ends.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use rand::RngExt;
@@ -92,6 +93,10 @@ impl Installation {
             (format!("label=freehold.installation={}", self.id), format!("label=freehold.role={role}"));
         let names = docker(&["ps", "--format", "{{.Names}}", "--filter", &of, "--filter", &role]);
         names.lines().map(str::to_owned).collect()
+    }
+
+    pub fn path(&self, inner: &str) -> PathBuf {
+        self.home.path().join(inner)
     }
 }
 
