@@ -59,7 +59,7 @@ impl Platform {
                 Err(reason) => tracing::warn!(%service, reason, "runs and does not answer; it is made anew"),
             }
         }
-        let replaces = !others.is_empty() || !same.is_empty();
+        let replaces = others.iter().chain(&same).any(|container| running(&container));
         if !service.overlaps() {
             self.retire(service, &others).await?;
         }

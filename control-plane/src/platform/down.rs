@@ -75,14 +75,19 @@ impl Platform {
 
         let begun = std::time::Instant::now();
         report.begin("removing networks and volumes");
-        for network in self.engine.networks(&Labels::new()).await? {
-            self.engine.remove_network(&network.id).await?;
-            counts.networks += 1;
-        }
-        for volume in self.engine.volumes(&Labels::new()).await? {
-            self.engine.remove_volume(&volume.name).await?;
-            counts.volumes += 1;
-        }
+        let engine = &self.engine;
+        let networks = engine.networks(&Labels::new()).await?;
+        counts.networks = networks.len();
+        let networks =
+            stream::iter(networks).map(|network| async move { engine.remove_network(&network.id).await });
+        let volumes = engine.volumes(&Labels::new()).await?;
+        counts.volumes = volumes.len();
+        let volumes =
+            stream::iter(volumes).map(|volume| async move { engine.remove_volume(&volume.name).await });
+        tokio::try_join!(
+            networks.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>(),
+            volumes.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>(),
+        )?;
         self.engine.remove_stray_secrets().await?;
         report.done(&format!("{} networks, {} volumes", counts.networks, counts.volumes), begun.elapsed());
 
