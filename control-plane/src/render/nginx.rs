@@ -57,11 +57,7 @@ impl Default for EdgeLimits {
 /// # Errors
 /// A mistake in the template.
 pub fn conf(context: &NginxContext) -> Result<String, Error> {
-    let whole = Whole {
-        context,
-        public_port: context.public.port(),
-        burst: context.limits.requests_per_second.saturating_mul(2),
-    };
+    let whole = Whole { context, burst: context.limits.requests_per_second.saturating_mul(2) };
     page("nginx/nginx.conf", &whole)
 }
 
@@ -70,7 +66,6 @@ pub fn conf(context: &NginxContext) -> Result<String, Error> {
 struct Whole<'a> {
     #[serde(flatten)]
     context: &'a NginxContext,
-    public_port: u16,
     burst: u32,
 }
 

@@ -2,6 +2,7 @@
 
 local cjson = require "cjson.safe"
 local counts = require "freehold.counts"
+local routes = require "freehold.routes"
 
 local find = string.find
 
@@ -56,8 +57,8 @@ function M.headers()
     end
     if var.fh_probe == "1" then
         if way == "direct" then
-            local address = var.fh_peer:gsub(" ", ":")
-            way = "direct " .. var.fh_house .. " " .. address
+            local house, address, port = routes.parts(var.fh_live)
+            way = "direct " .. house .. " " .. address .. ":" .. port
         end
         ngx.header["X-Freehold-Way"] = way
     end

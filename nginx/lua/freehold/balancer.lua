@@ -1,9 +1,8 @@
 -- One connection to a house, and what to do when there is none.
 
 local balancer = require "ngx.balancer"
+local routes = require "freehold.routes"
 local start = require "freehold.start"
-
-local match = string.match
 
 -- Shorter than apps keep a silent connection, five seconds with some: one that they have closed meanwhile
 -- must not be used.
@@ -17,9 +16,9 @@ local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 local M = {}
 
 local function house(var)
-    local address, port = match(var.fh_peer, "^(%S+) (%d+)$")
+    local name, address, port = routes.parts(var.fh_live)
     -- Connections are kept by house, so that an address that has passed on to another one cannot bring its own.
-    local ok, err = balancer.set_current_peer(address, tonumber(port), var.fh_house)
+    local ok, err = balancer.set_current_peer(address, tonumber(port), name)
     if not ok then
         ngx.log(ngx.ERR, "a house's address cannot be used: ", err)
         return ngx.exit(NOBODY)

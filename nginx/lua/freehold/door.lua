@@ -33,8 +33,12 @@ local function body(name)
 end
 
 local function live(host)
-    local house, address, port = routes.get(host)
-    return house and { host = host, house = house, address = address .. ":" .. port }
+    local found = routes.get(host)
+    if not found then
+        return nil
+    end
+    local house, address, port = routes.parts(found)
+    return { host = host, house = house, address = address .. ":" .. port }
 end
 
 local function live_of(hosts)

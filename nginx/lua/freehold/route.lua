@@ -69,16 +69,11 @@ local function go(var)
 end
 
 local function platform(var, host)
+    var.fh_host = host
     var.fh_way = "platform"
     var.fh_upstream = "freehold_platform"
     counts.began(var, host)
     return go(var)
-end
-
-local function address_as(var, host, port, suffix)
-    var.fh_host = host
-    var.fh_authority = host .. suffix
-    var.fh_port = port
 end
 
 function M.visitor()
@@ -86,12 +81,11 @@ function M.visitor()
     -- Lower case, without port and trailing dot; a target that names a host outdoes the header (RFC 9112, 3.2.2).
     local host = var.host
     prepare(var)
-    local house, address, port = routes.get(host)
-    if house then
-        address_as(var, host, start.public_port, start.port_suffix)
+    local live = routes.get(host)
+    if live then
+        var.fh_host = host
         var.fh_way = "direct"
-        var.fh_house = house
-        var.fh_peer = address .. " " .. port
+        var.fh_live = live
         var.fh_upstream = "freehold_direct"
         counts.began(var, host)
         return go(var)
@@ -99,10 +93,10 @@ function M.visitor()
     if not routes.is_host(host) then
         return ngx.exit(400)
     end
-    address_as(var, host, start.public_port, start.port_suffix)
     if start.platform[host] then
         return platform(var, host)
     end
+    var.fh_host = host
     var.fh_way = "gateway"
     var.fh_upstream = "freehold_gateway"
     return go(var)
@@ -115,7 +109,6 @@ function M.back_door()
     if not start.back_door[host] then
         return ngx.exit(404)
     end
-    address_as(var, host, var.server_port, ":" .. var.server_port)
     return platform(var, host)
 end
 

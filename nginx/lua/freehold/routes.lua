@@ -1,7 +1,8 @@
 -- The live routes, in memory that all workers share: host -> "house address port".
 
 local find = ngx.re.find
-local match = ngx.re.match
+local re_match = ngx.re.match
+local match = string.match
 
 local routes = ngx.shared.routes
 
@@ -9,7 +10,6 @@ local LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 local HOST = "\\A" .. LABEL .. "(?:\\." .. LABEL .. ")*\\z"
 local HOUSE = "\\A[a-z][a-z0-9]{9}\\z"
 local ADDRESS = "\\A(\\d{1,3}(?:\\.\\d{1,3}){3}|\\[[0-9a-f:.]+\\]):(\\d{1,5})\\z"
-local ROUTE = "\\A(\\S+) (\\S+) (\\S+)\\z"
 
 local M = {}
 
@@ -25,7 +25,7 @@ function M.parse(given)
     if type(given.house) ~= "string" or not find(given.house, HOUSE, "jo") then
         return nil, "house is not a house id"
     end
-    local address = type(given.address) == "string" and match(given.address, ADDRESS, "jo")
+    local address = type(given.address) == "string" and re_match(given.address, ADDRESS, "jo")
     local port = address and tonumber(address[2]) or 0
     if port < 1 or port > 65535 then
         return nil, "address is not an IP address and port"
@@ -42,14 +42,14 @@ function M.withdraw(host)
     routes:delete(host)
 end
 
--- house, address, port; nil without a live route.
+-- "house address port", as it is kept; nil without a live route. What most requests need of it is that it is there.
 function M.get(host)
-    local value = routes:get(host)
-    if not value then
-        return nil
-    end
-    local found = match(value, ROUTE, "jo")
-    return found[1], found[2], found[3]
+    return routes:get(host)
+end
+
+-- house, address, port of what `get` found.
+function M.parts(live)
+    return match(live, "^(%S+) (%S+) (%d+)$")
 end
 
 function M.hosts()

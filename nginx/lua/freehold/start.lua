@@ -55,9 +55,6 @@ end
 function M.master(settings)
     M.door = settings.home .. "/run/edge/door.sock"
     M.gateway = "unix:" .. settings.home .. "/run/gateway/gateway.sock"
-    M.public_port = tostring(settings.public_port)
-    -- As a visitor's client writes it: a scheme's own port is left out.
-    M.port_suffix = settings.public_port == 80 and "" or ":" .. M.public_port
     M.platform = { [settings.domain] = true, ["admin." .. settings.domain] = true }
     M.back_door = { ["platform.internal"] = true, [settings.domain] = true }
 
