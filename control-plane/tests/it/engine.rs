@@ -286,7 +286,7 @@ async fn images_are_built_and_failures_say_what_was_printed() {
         labels: Labels::from([("a".to_owned(), "b".to_owned())]),
         files: vec![file("Dockerfile", &dockerfile), file("word", "hello")],
         arguments: [].into(),
-        within: PATIENCE,
+        within: Duration::from_secs(300),
     };
     let lines = std::sync::Mutex::new(Vec::new());
     let log = |line: &str| lines.lock().expect("lines").push(line.to_owned());

@@ -59,7 +59,12 @@ pub(super) fn network(spec: &NetworkSpec, labels: &Labels, mtu: Option<&str>) ->
 /// The option of a bridge that holds its largest packet. Docker gives the machine's only to its default bridge.
 pub(super) const MTU: &str = "com.docker.network.driver.mtu";
 
-pub(super) fn container(spec: &ContainerSpec, labels: &Labels) -> ContainerCreateBody {
+/// `user` is whom the container runs as, where that is known by number.
+pub(super) fn container(
+    spec: &ContainerSpec,
+    labels: &Labels,
+    user: Option<(u64, u64)>,
+) -> ContainerCreateBody {
     let endpoints = match &spec.network {
         NetworkMode::Network { name, aliases } => {
             let endpoint = EndpointSettings { aliases: Some(aliases.clone()), ..EndpointSettings::default() };
@@ -76,13 +81,13 @@ pub(super) fn container(spec: &ContainerSpec, labels: &Labels) -> ContainerCreat
         labels: Some(map(labels)),
         stop_signal: spec.stop_signal.clone(),
         stop_timeout: i64::try_from(spec.stop_grace.as_secs()).ok(),
-        host_config: Some(host(spec, labels)),
+        host_config: Some(host(spec, labels, user)),
         networking_config: endpoints,
         ..ContainerCreateBody::default()
     }
 }
 
-fn host(spec: &ContainerSpec, labels: &Labels) -> HostConfig {
+fn host(spec: &ContainerSpec, labels: &Labels, user: Option<(u64, u64)>) -> HostConfig {
     let mut mounts: Vec<DockerMount> = spec.mounts.iter().map(mount).collect();
     if !spec.files.is_empty() {
         mounts.push(secrets(spec, labels));
@@ -96,7 +101,7 @@ fn host(spec: &ContainerSpec, labels: &Labels) -> HostConfig {
         }),
         extra_hosts: Some(spec.extra_hosts.iter().map(|(name, to)| format!("{name}:{to}")).collect()),
         mounts: Some(mounts),
-        tmpfs: Some(spec.tmpfs.iter().map(|(path, mib)| (path.clone(), tmpfs(*mib))).collect()),
+        tmpfs: Some(spec.tmpfs.iter().map(|(path, mib)| (path.clone(), tmpfs(*mib, user))).collect()),
         readonly_rootfs: Some(spec.read_only),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(spec.capabilities.iter().map(|capability| word(*capability).to_owned()).collect()),
@@ -133,8 +138,10 @@ fn word(capability: Capability) -> &'static str {
     }
 }
 
-fn tmpfs(mib: u32) -> String {
-    format!("rw,noexec,nosuid,nodev,size={mib}m,mode=1777")
+/// Owned by the container's user: over a folder that the image has, the mode asked for is not the one it gets.
+fn tmpfs(mib: u32, user: Option<(u64, u64)>) -> String {
+    let owner = user.map(|(uid, gid)| format!(",uid={uid},gid={gid}")).unwrap_or_default();
+    format!("rw,noexec,nosuid,nodev,size={mib}m,mode=1777{owner}")
 }
 
 fn mount(mount: &Mount) -> DockerMount {
@@ -199,12 +206,13 @@ mod tests {
     fn every_container_is_closed_and_bounded() {
         let mut spec = ContainerSpec::new("name", "image");
         spec.limits = Some(Limits { memory_mib: 64, cpu_millis: 250, pids: 32 });
+        spec.tmpfs.insert("/run/own".into(), 2);
         spec.files.push(SecretFile::new("key", SecretString::from("hush")));
         let labels = Labels::from([
             (names::INSTALLATION.to_owned(), "abcdef".to_owned()),
             (names::HOUSE.to_owned(), "houseabcde".to_owned()),
         ]);
-        let body = container(&spec, &labels);
+        let body = container(&spec, &labels, Some((999, 0)));
         let text = format!("{body:?}");
         assert!(!text.contains("hush"), "a secret is no part of what is asked for");
         let host = body.host_config.expect("host");
@@ -214,6 +222,8 @@ mod tests {
         assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some(64 << 20)));
         assert_eq!((host.nano_cpus, host.pids_limit), (Some(250_000_000), Some(32)));
         assert_eq!(host.network_mode.as_deref(), Some("none"));
+        let tmpfs = &host.tmpfs.expect("tmpfs")["/run/own"];
+        assert!(tmpfs.ends_with("size=2m,mode=1777,uid=999,gid=0"), "{tmpfs}");
         let secrets = &host.mounts.expect("mounts")[0];
         let own = secrets.volume_options.as_ref().and_then(|o| o.labels.as_ref()).expect("labels");
         assert_eq!(own.get(names::SECRETS).map(String::as_str), Some("name"));

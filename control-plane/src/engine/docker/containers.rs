@@ -24,7 +24,8 @@ impl Docker {
         let labels = self.own(&spec.labels);
         let options =
             CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
-        let body = asked::container(spec, &labels);
+        let user = self.user_of(spec).await?;
+        let body = asked::container(spec, &labels, numbers_of(&user));
         let made =
             call("create a container", CHANGE, self.client.create_container(Some(options), body)).await;
         let id = match made {
@@ -44,13 +45,16 @@ impl Docker {
         };
         // Put again even into one that was there: whether the last attempt got this far is unknown.
         if !spec.files.is_empty() {
-            self.put_secrets(&id, spec).await?;
+            self.put_secrets(&id, spec, &user).await?;
         }
         Ok(id)
     }
 
-    async fn put_secrets(&self, id: &str, spec: &ContainerSpec) -> Result<()> {
-        let (uid, gid) = self.runs_as(id, spec).await?;
+    async fn put_secrets(&self, id: &str, spec: &ContainerSpec, user: &str) -> Result<()> {
+        let (uid, gid) = match numbers_of(user) {
+            Some(numbers) => numbers,
+            None => self.look_up(id, user).await?,
+        };
         let archive = tarball::secrets(&spec.files, uid, gid)
             .map_err(|error| Error::Refused { status: 0, message: error.to_string() })?;
         let options = UploadToContainerOptions {
@@ -61,15 +65,17 @@ impl Docker {
         call("take secrets", CHANGE, sent).await
     }
 
-    /// The numbers of the user that a container will run as; a name is looked up in the container's own list.
-    async fn runs_as(&self, id: &str, spec: &ContainerSpec) -> Result<(u64, u64)> {
-        let user = match &spec.user {
-            Some(user) => user.clone(),
-            None => self.find_image(&spec.image).await?.map(|image| image.user).unwrap_or_default(),
-        };
-        if let Some(numbers) = numbers_of(&user) {
-            return Ok(numbers);
+    /// The user that a container will run as, as its spec or else its image names it.
+    async fn user_of(&self, spec: &ContainerSpec) -> Result<String> {
+        if let Some(user) = &spec.user {
+            return Ok(user.clone());
         }
+        let image = self.find_image(&spec.image).await?;
+        image.map(|image| image.user).ok_or_else(|| Error::NotFound(format!("image {}", spec.image)))
+    }
+
+    /// The numbers of a user that is given by name, from the container's own list.
+    async fn look_up(&self, id: &str, user: &str) -> Result<(u64, u64)> {
         let options = DownloadFromContainerOptions { path: "/etc/passwd".to_owned() };
         let mut stream = Box::pin(self.client.download_from_container(id, Some(options)));
         let mut archive = Vec::new();
@@ -80,7 +86,7 @@ impl Docker {
         tarball::first_file(&archive)
             .ok()
             .and_then(|passwd| in_passwd(&passwd, name))
-            .ok_or_else(|| Error::NotFound(format!("image {} has no user {name:?}", spec.image)))
+            .ok_or_else(|| Error::NotFound(format!("user {name:?} in container {id}")))
     }
 
     pub(super) async fn stop_ours(&self, id: &str, grace: Duration) -> Result<()> {

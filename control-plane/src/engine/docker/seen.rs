@@ -56,14 +56,14 @@ pub(super) fn container(summary: ContainerSummary) -> ContainerInfo {
             _ => ContainerState::Broken,
         },
         image_id: summary.image_id.unwrap_or_default(),
-        networks: networks.into_iter().map(|(name, endpoint)| (name, attachment(endpoint))).collect(),
+        networks: networks.into_iter().map(|(name, endpoint)| (name, attachment(&endpoint))).collect(),
         created: summary.created.unwrap_or_default(),
         status: summary.status.unwrap_or_default(),
     }
 }
 
-fn attachment(endpoint: EndpointSettings) -> Attachment {
-    Attachment { network_id: endpoint.network_id.clone().unwrap_or_default(), address: address(&endpoint) }
+fn attachment(endpoint: &EndpointSettings) -> Attachment {
+    Attachment { network_id: endpoint.network_id.clone().unwrap_or_default(), address: address(endpoint) }
 }
 
 fn address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
