@@ -49,8 +49,11 @@ async fn two_tenants_share_nothing_and_stand_without_the_control_plane() {
     admin.answers("globex", "/healthz", "").await;
 
     // and a second `up` brings back what is missing without touching the tenants
-    let before = docker(&["ps", "-q", "--no-trunc", "--filter", "label=freehold.service=app"]);
+    let of = format!("label=freehold.installation={}", installation.id);
+    let apps =
+        || docker(&["ps", "-q", "--no-trunc", "--filter", &of, "--filter", "label=freehold.service=app"]);
+    let before = apps();
     installation.bring_up();
     admin.answers("acme", "/api/vehicles", "Red van").await;
-    assert_eq!(docker(&["ps", "-q", "--no-trunc", "--filter", "label=freehold.service=app"]), before);
+    assert_eq!(apps(), before);
 }
