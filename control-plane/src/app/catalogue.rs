@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::error::OrNotFound;
+use super::error::{Error, OrNotFound};
 use super::{App, Caller, Result};
 use crate::model::ids::ReleaseId;
 use crate::store::releases::{self, Release};
@@ -24,6 +24,9 @@ impl App {
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn release(&self, caller: &Caller, reference: &str) -> Result<Release> {
+        if reference.contains('\0') {
+            return Err(Error::NotFound("release"));
+        }
         let mut tx = self.begin(caller).await?;
         let release = match releases::get(&mut tx, reference).await {
             Err(crate::store::Error::NotFound) => match Uuid::parse_str(reference) {

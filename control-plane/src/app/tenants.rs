@@ -235,6 +235,10 @@ impl App {
 
     async fn release_named(&self, tx: &mut Tx, version: Option<&str>) -> Result<ReleaseId> {
         match version {
+            // The database knows no NUL in texts.
+            Some(version) if version.contains('\0') => {
+                Err(Error::wrong("release", "no release has this version"))
+            }
             Some(version) => match releases::get(tx, version).await {
                 Ok(release) => Ok(release.id),
                 Err(store::Error::NotFound) => Err(Error::wrong("release", "no release has this version")),

@@ -5,6 +5,7 @@ mod edge;
 mod engine;
 mod gateway;
 mod houses;
+mod http;
 mod layering;
 mod platform;
 mod stack;

@@ -1,0 +1,169 @@
+//! The API against a real registry, through the real router.
+
+mod errors;
+mod events;
+mod platform;
+mod tenants;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use control_plane::app::{App, Settings};
+use control_plane::config::Config;
+use control_plane::http::{AppState, router};
+use control_plane::identity::passwords;
+use control_plane::identity::tokens::{Issuer, generate_key};
+use control_plane::model::release::{Migration, ReleaseContent};
+use control_plane::store::leases::{Claim, Outcome};
+use control_plane::store::{Scope, admins, leases, releases};
+use http_body_util::BodyExt;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::support::postgres::Registry;
+
+const EMAIL: &str = "admin@freehold.localhost";
+const PASSWORD: &str = "correct horse battery staple";
+const HOST: &str = "freehold.localhost:8080";
+
+/// An API with one admin, signed in, and one release.
+struct World {
+    registry: Registry,
+    router: Router,
+    closing: CancellationToken,
+    token: String,
+}
+
+/// What was answered, with its body as JSON; null when it is none.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+    text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        if !self.status.is_success() && !self.status.is_redirection() {
+            assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text);
+            assert_eq!(self.body["status"], status);
+            for member in ["type", "title", "code"] {
+                assert!(self.body[member].is_string(), "{member} is missing: {}", self.text);
+            }
+        }
+        self
+    }
+
+    /// The fields that a problem names.
+    fn fields(&self) -> Vec<&str> {
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().filter_map(|one| one["field"].as_str()).collect()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().expect("text")).unwrap_or_default()
+    }
+}
+
+fn content(version: i64) -> ReleaseContent {
+    ReleaseContent {
+        stack: format!("# {version}\nservices: {{}}\n"),
+        images: BTreeMap::from([("app".to_owned(), "sha256:abc".to_owned())]),
+        migrations: vec![Migration { version, name: "start".to_owned(), sql: "select 1".to_owned() }],
+    }
+}
+
+impl World {
+    async fn start() -> Self {
+        let registry = Registry::start().await;
+        let hash = passwords::hash(SecretString::from(PASSWORD)).await.expect("hash");
+        let mut tx = registry.owner.begin(Scope::System).await.expect("begin");
+        releases::register(&mut tx, &content(1), "v1").await.expect("release");
+        admins::create_if_none(&mut tx, EMAIL, &hash).await.expect("admin");
+        tx.commit().await.expect("commit");
+        let config = Config::default();
+        let issuer = Issuer::from_pem(&generate_key(), config.public_url()).expect("issuer");
+        let app = Arc::new(App::new(registry.api.clone(), Settings::from(&config), issuer));
+        let closing = CancellationToken::new();
+        let router = router(AppState::new(app, closing.clone()));
+        let mut world = Self { registry, router, closing, token: String::new() };
+        let session = world
+            .ask(Method::POST, "/api/v1/sessions", Some(json!({"email": EMAIL, "password": PASSWORD})))
+            .await
+            .expect(201);
+        world.token = session.body["token"].as_str().expect("token").to_owned();
+        world
+    }
+
+    fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, HOST);
+        if self.token.is_empty() {
+            request
+        } else {
+            request.header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body, text }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => {
+                request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string()))
+            }
+            None => request.body(Body::empty()),
+        };
+        self.send(request.expect("request")).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn make(&self, slug: &str) -> Value {
+        self.post("/api/v1/tenants", json!({"name": slug, "slug": slug})).await.expect(202).body
+    }
+
+    /// Leases whatever is due, as a worker does.
+    async fn claim(&self) -> Vec<Claim> {
+        let mut tx = self.registry.worker().await;
+        let claims = leases::claim(&mut tx, 1, 60, 50).await.expect("claims");
+        tx.commit().await.expect("commit");
+        claims
+    }
+
+    /// Brings whatever was claimed to where it is wanted.
+    async fn converge(&self, claims: &[Claim]) {
+        for claim in claims {
+            let id = claim.tenant;
+            let generation = self.get(&format!("/api/v1/tenants/{id}")).await.expect(200).body["generation"]
+                .as_i64()
+                .expect("generation");
+            let mut tx = self.registry.worker().await;
+            let kept =
+                leases::give_back(&mut tx, claim, generation, Outcome::Converged).await.expect("given back");
+            assert!(kept, "the lease was lost");
+            tx.commit().await.expect("commit");
+        }
+    }
+}
