@@ -13,8 +13,8 @@ use futures_util::Stream;
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use crate::app::App;
 use crate::app::operations::{Follower, Progress};
+use crate::app::{App, Error};
 use crate::http::AppState;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -57,11 +57,11 @@ pub(super) async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("alive")).into_response())
 }
 
-fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Error> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     match value.to_str().unwrap_or_default().parse::<i64>() {
         Ok(id) if id >= 0 => Ok(Some(id)),
-        _ => Err(Problem::invalid().field("Last-Event-ID", "the id of an event is expected")),
+        _ => Err(Error::wrong("Last-Event-ID", "the id of an event is expected")),
     }
 }
 

@@ -112,10 +112,10 @@ pub(super) async fn create(
 }
 
 /// The key a client sent, bound to what it sent with it.
-fn idempotency(headers: &HeaderMap, body: &NewTenant) -> Result<Option<Idempotency>, Problem> {
+fn idempotency(headers: &HeaderMap, body: &NewTenant) -> Result<Option<Idempotency>, app::Error> {
     let Some(key) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = rules::idempotency_key(key.to_str().unwrap_or_default())
-        .map_err(|message| Problem::invalid().field("Idempotency-Key", message))?;
+        .map_err(|message| app::Error::wrong("Idempotency-Key", message))?;
     let text = serde_json::to_vec(body).map_err(app::Error::internal)?;
     let mut hash = Sha256::new();
     hash.update(b"POST /api/v1/tenants\n");
@@ -179,7 +179,7 @@ pub(super) async fn update(
 }
 
 /// The generation that a client has seen; `*` stands for any.
-fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+fn if_match(headers: &HeaderMap) -> Result<Option<i64>, app::Error> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
@@ -188,7 +188,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inner.unwrap_or(text).parse::<i64>() {
         Ok(generation) => Ok(Some(generation)),
-        Err(_) => Err(Problem::invalid().field("If-Match", "the ETag of a tenant is expected")),
+        Err(_) => Err(app::Error::wrong("If-Match", "the ETag of a tenant is expected")),
     }
 }
 
