@@ -34,7 +34,7 @@ fn print(status: &Status) {
         let container = service.container.clone().unwrap_or_default();
         services.add_row([service.service.clone(), service.status.clone(), service.image.clone(), container]);
     }
-    println!("{services}");
+    table::print(&services);
     println!();
     match &status.tenants {
         None => println!("tenants: unknown, the registry does not answer"),
@@ -44,7 +44,7 @@ fn print(status: &Status) {
             for (word, count) in counts {
                 tenants.add_row([word.clone(), count.to_string()]);
             }
-            println!("{tenants}");
+            table::print(&tenants);
         }
     }
     println!("containers of houses running: {}", status.house_containers);

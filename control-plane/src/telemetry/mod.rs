@@ -1,5 +1,7 @@
 //! What the processes say about themselves: log lines on standard error, as text or JSON.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -20,7 +22,8 @@ pub enum Error {
 /// A filter that cannot be parsed, or a second call.
 pub fn begin(config: &LogConfig) -> Result<(), Error> {
     let filter: EnvFilter = config.filter.parse()?;
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines =
+        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let begun = match config.format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

@@ -150,7 +150,7 @@ async fn gone_after_its_retention(registry: &Registry, release: ReleaseId) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     assert_eq!(due.house, claim.house);
-    assert_eq!(droppable(registry, &due.house).await, [volume.clone()]);
+    assert_eq!(droppable(registry, &due.house).await, std::slice::from_ref(&volume));
     let mut tx = registry.worker().await;
     assert!(!volumes::drop_record(&mut tx, &held, &volume).await.expect("asked"), "that lease is over");
     assert!(volumes::drop_record(&mut tx, &due, &volume).await.expect("asked"));

@@ -281,7 +281,7 @@ async fn records_are_fenced(registry: &Registry, release: ReleaseId) {
 
     // Storage is measured in turns, and only a change of what follows from it makes the house due.
     let turn = houses::unmeasured(&mut tx, Duration::from_secs(60), 10).await.expect("a turn");
-    assert_eq!(turn, [created.house.clone()], "only what is prepared and runs");
+    assert_eq!(turn, std::slice::from_ref(&created.house), "only what is prepared and runs");
     assert!(houses::unmeasured(&mut tx, Duration::from_secs(60), 10).await.expect("a turn").is_empty());
     houses::record_storage(&mut tx, &created.house, 1 << 30, false).await.expect("recorded");
     let due = async |tx: &mut _| {
