@@ -90,7 +90,7 @@ pub async fn run_tenant(
     migrations: &[Migration],
     limit: Duration,
 ) -> Result<i64, super::Error> {
-    let mut connection = access.connect(super::DATABASE, Duration::from_secs(5)).await?;
+    let mut connection = access.connect(super::DATABASE, Duration::from_secs(20)).await?;
     let timeout = format!("set statement_timeout = {}", limit.as_millis());
     let result = match sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&mut connection).await {
         Ok(_) => {

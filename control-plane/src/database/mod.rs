@@ -45,6 +45,21 @@ impl Error {
     }
 }
 
+/// Between two tries to open a session on a server that is starting.
+const STARTING: Duration = Duration::from_millis(20);
+
+impl Error {
+    /// Whether the server is there and will take sessions soon (`cannot_connect_now`).
+    fn is_starting(&self) -> bool {
+        match self {
+            Self::Refused(source) => {
+                source.as_database_error().and_then(|refusal| refusal.code()).as_deref() == Some("57P03")
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Whether PostgreSQL said no for a reason that passes: it is starting or stopping, or out of something.
 pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     match error.as_database_error().and_then(|refusal| refusal.code()) {
@@ -77,18 +92,26 @@ impl Access<'_> {
             .log_statements(tracing::log::LevelFilter::Trace)
     }
 
-    /// Opens one connection.
+    /// Opens one connection, waiting up to `limit` for a server that is just starting.
     ///
     /// # Errors
     /// `Unreachable` while nothing answers there, `Refused` when the server says no, `TimedOut` after `limit`.
     pub async fn connect(&self, database: &str, limit: Duration) -> Result<PgConnection, Error> {
-        match tokio::time::timeout(limit, self.options(database).connect()).await {
-            Err(_) => Err(Error::TimedOut(limit)),
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(source)) if source.as_database_error().is_none() => {
-                Err(Error::Unreachable { address: self.address, source })
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let error = match tokio::time::timeout_at(until, self.options(database).connect()).await {
+                Err(_) => return Err(Error::TimedOut(limit)),
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(source)) if source.as_database_error().is_none() => {
+                    Error::Unreachable { address: self.address, source }
+                }
+                Ok(Err(source)) => Error::Refused(source),
+            };
+            // the port takes connections a little before the server takes sessions
+            if !error.is_starting() || tokio::time::Instant::now() + STARTING >= until {
+                return Err(error);
             }
-            Ok(Err(source)) => Err(Error::Refused(source)),
+            tokio::time::sleep(STARTING).await;
         }
     }
 }

@@ -30,7 +30,8 @@ pub const PREPARATION: i32 = 1;
 /// The table that remembers which migrations were applied. It is the owner's, so no app can touch it.
 pub const HISTORY: &str = "freehold.schema_history";
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A server that recovers from a crash may take a while until it takes sessions.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The passwords of the three roles.
 pub struct Passwords {
