@@ -12,6 +12,8 @@ use crate::model::stack::Health;
 
 /// How long one question may take.
 const LIMIT: Duration = Duration::from_secs(2);
+/// How long a connection may take to open: it is on this machine.
+const OPEN: Duration = Duration::from_millis(500);
 
 /// Whether the service answers, and if not, why not.
 pub(super) async fn answers(health: &Health, address: SocketAddr) -> Result<(), String> {
@@ -29,7 +31,10 @@ pub(super) async fn answers(health: &Health, address: SocketAddr) -> Result<(), 
 }
 
 async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
-    TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))
+    match tokio::time::timeout(OPEN, TcpStream::connect(address)).await {
+        Ok(stream) => stream.map_err(|error| format!("{address}: {error}")),
+        Err(_) => Err(format!("{address} takes no connection")),
+    }
 }
 
 async fn http(address: SocketAddr, path: &str) -> Result<(), String> {

@@ -15,6 +15,8 @@ const PROBE_PAUSE: Duration = Duration::from_millis(25);
 /// How long a service may take until it answers: less than the step itself may take, so that what it said last can
 /// still be told.
 const HEALTH: Duration = Duration::from_secs(45);
+/// Between two looks at whether a service that does not answer still runs.
+const LOOK: Duration = Duration::from_millis(500);
 /// How many of the last lines of a service that ended are told.
 const LAST_WORDS: usize = 15;
 
@@ -92,6 +94,7 @@ impl Scene<'_> {
         let until = tokio::time::Instant::now() + HEALTH;
         let mut asked = 0u32;
         let mut endpoint = None;
+        let mut looked = tokio::time::Instant::now();
         loop {
             if let (None, Some(port)) = (endpoint, spec.port) {
                 endpoint = engine.endpoint(&id, &network, port).await.ok();
@@ -103,8 +106,9 @@ impl Scene<'_> {
             };
             let Err(reason) = answer else { return Ok(()) };
             asked += 1;
-            // the service is asked often, the engine now and then
-            if asked.is_multiple_of(8) || endpoint.is_none() {
+            // the service is asked often, the engine now and then: whoever is gone does not even refuse
+            if looked.elapsed() >= LOOK || endpoint.is_none() {
+                looked = tokio::time::Instant::now();
                 let state = engine.inspect(&id).await?;
                 if matches!(state.state, ContainerState::Exited | ContainerState::Broken) {
                     let how = if state.oom_killed {

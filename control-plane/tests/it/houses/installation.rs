@@ -120,7 +120,7 @@ impl Installation {
     fn tell(&self) {
         for role in ["worker", "gateway", "api", "edge"] {
             for name in self.platform_containers(role) {
-                if let Ok(output) = Command::new("docker").args(["logs", "--tail", "40", &name]).output() {
+                if let Ok(output) = Command::new("docker").args(["logs", "--tail", "12", &name]).output() {
                     eprintln!(
                         "--- {role}\n{}{}",
                         String::from_utf8_lossy(&output.stdout),

@@ -79,7 +79,7 @@ impl<'a> Admin<'a> {
 
     /// Adds a vehicle in the tenant's app.
     pub async fn add_vehicle(&self, slug: &str, name: &str) -> Answer {
-        let vehicle = json!({"name": name, "make": "Test", "model": name, "year": 2020, "plate": name});
+        let vehicle = json!({"name": name, "make": "Test", "model": name, "year": 2020, "plate": name, "fuel": "diesel"});
         self.post(slug, "/api/vehicles", vehicle).await
     }
 

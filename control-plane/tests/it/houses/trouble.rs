@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::installation::Installation;
+use super::objects::{containers, docker, house_of};
 use super::tenants::Admin;
 use super::wait;
 
@@ -14,14 +15,14 @@ async fn an_app_that_ends_is_told_with_its_last_words_and_storage_has_an_end() {
         "stack: {{ file: {} }}
 worker: {{ storage_seconds: 1 }}
 plans:
-  tiny: {{ memory_mib: 256, cpu_millis: 500, pids: 128, connections: 10, storage_mib: 1 }}",
+  tiny: {{ memory_mib: 256, cpu_millis: 500, pids: 128, connections: 10, storage_mib: 32 }}",
         stack.display()
     ));
     let admin = Admin::of(&installation);
     // the cache is a service of the stack like any other
     admin.create("acme").await;
-    let house = super::objects::house_of(&installation, "acme");
-    assert_eq!(super::objects::containers(&installation, &house, "cache").len(), 1);
+    let house = house_of(&installation, "acme");
+    assert_eq!(containers(&installation, &house, "cache").len(), 1);
 
     // an app that cannot start leaves the one that serves alone
     let hostile = json!({"settings": {"listen": "not an address"}});
@@ -35,6 +36,9 @@ plans:
 
     // a database that is bigger than its plan is read, not written
     assert_eq!(admin.add_vehicle("acme", "Small car").await.status, StatusCode::CREATED);
+    let database = containers(&installation, &house, "db").remove(0);
+    let grow = "create table app.big as select i, repeat(md5(i::text), 30) from generate_series(1, 50000) i";
+    docker(&["exec", &database, "psql", "-q", "-d", "app", "-c", grow]);
     assert_eq!(admin.change("acme", json!({"plan": "tiny"})).await.status, StatusCode::ACCEPTED);
     wait::until("writes are refused", || async {
         let answer = admin.add_vehicle("acme", "One more").await;
@@ -42,7 +46,7 @@ plans:
     })
     .await;
     admin.answers("acme", "/api/vehicles", "Small car").await;
-    assert_eq!(admin.change("acme", json!({"plan": "team"})).await.status, StatusCode::ACCEPTED);
+    docker(&["exec", &database, "psql", "-q", "-d", "app", "-c", "drop table app.big"]);
     wait::until("writes are taken again", || async {
         let answer = admin.add_vehicle("acme", "Yet another").await;
         if answer.status == StatusCode::CREATED { Ok(()) } else { Err(format!("{answer:?}")) }
