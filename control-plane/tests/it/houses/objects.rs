@@ -25,34 +25,29 @@ pub fn containers(installation: &Installation, house: &str, service: &str) -> Ve
     docker(&arguments).lines().map(str::to_owned).collect()
 }
 
-/// Everything that carries the installation's label and belongs to a house, sorted, volumes of secrets left out.
+/// Everything of the installation that belongs to a house, sorted.
 pub fn of_houses(installation: &Installation) -> Vec<String> {
-    let label = format!("label=freehold.installation={}", installation.id);
     let mut all = Vec::new();
-    for (kind, arguments) in [
-        ("container", vec!["ps", "-a", "--format", "{{.Names}} {{.Label \"freehold.house\"}}"]),
-        ("network", vec!["network", "ls", "--format", "{{.Name}} {{.Label \"freehold.house\"}}"]),
-        (
-            "volume",
-            vec![
-                "volume",
-                "ls",
-                "--format",
-                "{{.Name}} {{.Label \"freehold.house\"}} {{.Label \"freehold.secrets\"}}",
-            ],
-        ),
+    for (kind, list) in [
+        ("container", vec!["ps", "-a"]),
+        ("network", vec!["network", "ls"]),
+        ("volume", vec!["volume", "ls"]),
     ] {
-        let mut arguments = arguments;
-        arguments.extend(["--filter", &label]);
-        for line in docker(&arguments).lines() {
-            let parts: Vec<&str> = line.split_whitespace().collect();
-            if parts.len() == 2 {
-                all.push(format!("{kind} {}", parts[0]));
-            }
-        }
+        let name = if kind == "container" { "{{.Names}}" } else { "{{.Name}}" };
+        let of = format!("label=freehold.installation={}", installation.id);
+        let mut arguments = list;
+        arguments.extend(["--filter", &of, "--filter", "label=freehold.house", "--format", name]);
+        all.extend(docker(&arguments).lines().map(|name| format!("{kind} {name}")));
     }
     all.sort();
     all
+}
+
+/// Runs a statement in a tenant's database as its superuser.
+pub fn psql(container: &str, statement: &str) -> String {
+    let script =
+        "PGPASSWORD=$(cat /run/secrets/POSTGRES_PASSWORD) exec psql -q -A -t -U postgres -d app -c \"$0\"";
+    docker(&["exec", container, "sh", "-c", script, statement])
 }
 
 /// The house that a tenant lives in, by the container that its front door leads to.

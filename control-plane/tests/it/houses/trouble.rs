@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::installation::Installation;
-use super::objects::{containers, docker, house_of};
+use super::objects::{containers, house_of, psql};
 use super::tenants::Admin;
 use super::wait;
 
@@ -38,7 +38,7 @@ plans:
     assert_eq!(admin.add_vehicle("acme", "Small car").await.status, StatusCode::CREATED);
     let database = containers(&installation, &house, "db").remove(0);
     let grow = "create table app.big as select i, repeat(md5(i::text), 30) from generate_series(1, 50000) i";
-    docker(&["exec", &database, "psql", "-q", "-d", "app", "-c", grow]);
+    psql(&database, grow);
     assert_eq!(admin.change("acme", json!({"plan": "tiny"})).await.status, StatusCode::ACCEPTED);
     wait::until("writes are refused", || async {
         let answer = admin.add_vehicle("acme", "One more").await;
@@ -46,7 +46,7 @@ plans:
     })
     .await;
     admin.answers("acme", "/api/vehicles", "Small car").await;
-    docker(&["exec", &database, "psql", "-q", "-d", "app", "-c", "drop table app.big"]);
+    psql(&database, "drop table app.big");
     wait::until("writes are taken again", || async {
         let answer = admin.add_vehicle("acme", "Yet another").await;
         if answer.status == StatusCode::CREATED { Ok(()) } else { Err(format!("{answer:?}")) }
