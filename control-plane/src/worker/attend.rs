@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::{Failure, Kind, MAX_ATTEMPTS, chain, pause};
 use super::house::House;
 use super::journal::Journal;
-use super::{Worker, fault, gather, runner, steps};
+use super::{Worker, fault, gather, runner, steps, watch};
 use crate::planner::{Decision, plan};
 use crate::store::leases::{self, Claim, Outcome};
 use crate::store::{Scope, houses};
@@ -40,6 +40,9 @@ pub(super) async fn house(worker: &Arc<Worker>, claim: Claim) {
     };
     if let Some(end) = end {
         give_back(worker, &claim, end).await;
+        if worker.disturbed().remove(&claim.house) {
+            watch::look_again(worker, &claim.house, "it changed while it was worked on").await;
+        }
     }
     fault::place("given_back");
 }
@@ -99,6 +102,7 @@ async fn rounds(
         *generation = house.record.tenant.generation;
         *attempts = house.record.attempts;
         fault::place("resolved");
+        worker.disturbed().remove(&claim.house);
         let seen = gather::house(worker, &house).await?;
         fault::place("observed");
         match plan(&house.desired, &seen.observed) {

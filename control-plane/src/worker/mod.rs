@@ -19,7 +19,7 @@ mod storage;
 mod sweep;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -65,6 +65,8 @@ struct Worker {
     routes_changed: Notify,
     /// Houses that this worker knows to be as they should be, each by what it looked like then.
     settled: Mutex<BTreeMap<HouseId, gather::Print>>,
+    /// Houses to which something happened since they were last looked at.
+    disturbed: Mutex<BTreeSet<HouseId>>,
     /// Houses this worker holds a lease of.
     held: Mutex<BTreeMap<HouseId, CancellationToken>>,
 }
@@ -82,6 +84,7 @@ pub async fn run(deps: WorkerDeps, shutdown: CancellationToken) -> Result<(), cr
         due: Notify::new(),
         routes_changed: Notify::new(),
         settled: Mutex::default(),
+        disturbed: Mutex::default(),
         held: Mutex::default(),
     });
     let tasks = TaskTracker::new();
@@ -100,6 +103,10 @@ pub async fn run(deps: WorkerDeps, shutdown: CancellationToken) -> Result<(), cr
 impl Worker {
     fn settled(&self) -> std::sync::MutexGuard<'_, BTreeMap<HouseId, gather::Print>> {
         self.settled.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn disturbed(&self) -> std::sync::MutexGuard<'_, BTreeSet<HouseId>> {
+        self.disturbed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<HouseId, CancellationToken>> {

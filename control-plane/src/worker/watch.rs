@@ -86,21 +86,25 @@ pub(super) async fn engine(worker: Arc<Worker>, shutdown: CancellationToken) {
 }
 
 async fn happened(worker: &Worker, event: &EngineEvent) {
-    let matters =
-        ["die", "destroy", "stop", "kill", "pause", "disconnect", "oom"].contains(&event.action.as_str());
+    let matters = ["die", "destroy", "pause", "disconnect", "oom"].contains(&event.action.as_str());
     let Some(house) =
         event.house.as_deref().filter(|_| matters).and_then(|house| house.parse::<HouseId>().ok())
     else {
         return;
     };
-    // whoever works on the house looks again anyway, and most of what happens then is its own doing
+    // most of what happens while a house is worked on is our own doing; whether it was is seen by looking again
+    worker.disturbed().insert(house.clone());
     if worker.held().contains_key(&house) || worker.settled().remove(&house).is_none() {
         return;
     }
+    look_again(worker, &house, &format!("{:?} {}", event.kind, event.action).to_lowercase()).await;
+}
+
+/// Makes a house due because something happened to it.
+pub(super) async fn look_again(worker: &Worker, house: &HouseId, why: &str) {
     let due = async {
         let mut tx = worker.deps.store.begin(Scope::System).await?;
-        houses::due_now(&mut tx, &house, &format!("{:?} {}", event.kind, event.action).to_lowercase())
-            .await?;
+        houses::due_now(&mut tx, house, why).await?;
         tx.commit().await
     };
     if let Err(error) = due.await {

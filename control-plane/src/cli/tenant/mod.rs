@@ -57,6 +57,8 @@ pub enum Command {
     },
     /// Change a tenant's name and settings
     Update(update::Arguments),
+    /// Try again what a person has put right; for a tenant that is stuck
+    Retry(Move),
     /// Take a deletion back, before the retention has passed
     Restore(Move),
     /// Delete a tenant; its data is kept for the retention time
@@ -85,6 +87,7 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<(), Error
         Command::Resume(one) => go(&client, session, &one, "resume").await,
         Command::Sleep(one) => go(&client, session, &one, "sleep").await,
         Command::Wake(one) => go(&client, session, &one, "wake").await,
+        Command::Retry(one) => go(&client, session, &one, "retry").await,
         Command::Restore(one) => go(&client, session, &one, "restore").await,
         Command::SetPlan { tenant, plan, wait } => {
             let change = TenantChange { plan: Some(plan), ..TenantChange::default() };

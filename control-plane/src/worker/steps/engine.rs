@@ -65,8 +65,11 @@ impl Scene<'_> {
 
     pub(super) async fn ensure_container(&self, service: &ServiceName) -> Result<(), Failure> {
         let spec = self.house.specs.get(service);
-        let spec = spec.ok_or_else(|| Failure::retry(format!("{service} has no spec")))?;
-        let id = self.worker.deps.engine.ensure_container(spec).await.map_err(|error| match error {
+        let mut spec = spec.ok_or_else(|| Failure::retry(format!("{service} has no spec")))?.clone();
+        if *service == self.house.stack.database {
+            spec.user = self.database_user(&spec.image).await?;
+        }
+        let id = self.worker.deps.engine.ensure_container(&spec).await.map_err(|error| match error {
             engine::Error::NotFound(what) => {
                 Failure::retry(format!("the engine does not have what {service} needs: {what}"))
             }
@@ -79,6 +82,12 @@ impl Scene<'_> {
         }
         self.found(service, id);
         Ok(())
+    }
+
+    /// Official PostgreSQL images begin as root only to become this user, which they can be from the start.
+    async fn database_user(&self, image: &str) -> Result<Option<String>, Failure> {
+        let root = self.worker.deps.engine.image(image).await?.is_some_and(|image| image.runs_as_root());
+        Ok(root.then(|| "postgres".to_owned()))
     }
 
     pub(super) async fn start_container(&self, service: &ServiceName) -> Result<(), Failure> {
