@@ -20,12 +20,16 @@ impl<'a> Admin<'a> {
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.try_ask(method, path, body).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The same where the API may be gone.
+    pub async fn try_ask(&self, method: Method, path: &str, body: Value) -> Result<Answer, String> {
         let authorization = format!("Bearer {}", self.token);
         let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
         let host = format!("admin.{}", self.installation.domain);
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = visitor::send(self.installation.port, method, &host, path, &headers, body).await;
-        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+        visitor::send(self.installation.port, method, &host, path, &headers, body).await
     }
 
     /// Asks for a tenant and waits until it answers.
