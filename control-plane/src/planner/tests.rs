@@ -145,6 +145,25 @@ fn a_new_app_answers_before_the_old_one_goes() {
 }
 
 #[test]
+fn an_app_without_its_database_is_not_waited_for_before_it() {
+    let mut observed = running();
+    if let Fact::Known(containers) = &mut observed.containers {
+        containers[0].state = ContainerState::Exited;
+        containers[0].healthy = None;
+        containers[1].healthy = Some(false);
+    }
+    let steps = steps(plan(&desired(DesiredState::Running), &observed));
+    let awaited = |of: &str| {
+        let step = Step::AwaitHealthy { service: service(of) };
+        steps
+            .iter()
+            .position(|planned| planned.step == step)
+            .unwrap_or_else(|| panic!("{of} is not in {steps:?}"))
+    };
+    assert!(steps[awaited("app")].after.contains(&awaited("db")), "{steps:?}");
+}
+
+#[test]
 fn a_new_database_begins_after_the_old_one_has_ended() {
     let mut observed = running();
     observed.containers = Fact::Known(vec![

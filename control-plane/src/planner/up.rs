@@ -128,7 +128,12 @@ impl<'a> Way<'a> {
             if container.healthy == Some(true) {
                 return before;
             }
-            return vec![self.steps.add(Step::AwaitHealthy { service: name.clone() }, before)];
+            // it may well answer no more because what it stands on is away: that comes first
+            let mut after = before;
+            for other in self.waits_for(name) {
+                after.extend(self.ready.get(other).into_iter().flatten());
+            }
+            return vec![self.steps.add(Step::AwaitHealthy { service: name.clone() }, after)];
         }
         let mut start_after = before.clone();
         // one that was never started may lack its secrets: making it again gives it them
