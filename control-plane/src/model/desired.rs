@@ -37,6 +37,8 @@ pub struct DesiredService {
     pub volume: Option<DesiredVolume>,
     /// Services that must be healthy before it is started.
     pub after: Vec<ServiceName>,
+    /// Started at the same time as what it comes after, since it bears that those are not ready yet.
+    pub patient: bool,
 }
 
 /// A house as it must be.

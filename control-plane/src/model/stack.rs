@@ -119,6 +119,9 @@ pub struct Service {
     /// Services that must be healthy before this one is started.
     #[serde(default)]
     pub after: Vec<ServiceName>,
+    /// Whether it bears that those are not ready yet: it is started beside them, and awaited after them.
+    #[serde(default)]
+    pub patient: bool,
     /// What one container of it may use.
     pub limits: Limits,
     /// How long it may take to stop after SIGTERM, in seconds, before it is killed.

@@ -22,6 +22,7 @@ fn desired(state: DesiredState) -> Desired {
         limits: LIMITS,
         volume: volume.map(|name| DesiredVolume { name: name.into(), made: false }),
         after: after.iter().map(|name| service(name)).collect(),
+        patient: false,
     };
     Desired {
         state,
@@ -125,6 +126,16 @@ fn a_new_house_is_one_plan_from_nothing_to_its_first_page() {
     // the app's container is made while the database starts
     assert!(!before(&steps, "migrate", "ensure_container", Some("app")));
     assert_eq!(steps.last().map(|planned| planned.step.name()), Some("set_routes"));
+}
+
+#[test]
+fn a_patient_app_starts_beside_its_database_and_is_awaited_after_it() {
+    let mut wanted = desired(DesiredState::Running);
+    wanted.services.get_mut(&service("app")).expect("app").patient = true;
+    let steps = steps(plan(&wanted, &nothing()));
+    assert!(!before(&steps, "ensure_volume", "start_container", Some("app")));
+    assert!(before(&steps, "migrate", "await_healthy", Some("app")));
+    assert!(before(&steps, "migrate", "set_routes", None));
 }
 
 #[test]

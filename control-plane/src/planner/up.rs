@@ -62,8 +62,8 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// What must be ready before a service is started. The web face always waits for the database: it must not
-    /// meet an old schema.
+    /// What must be ready before a service is awaited, and before it is started unless it is patient. The web face
+    /// always waits for the database: it must not meet an old schema.
     fn waits_for(&self, name: &ServiceName) -> BTreeSet<&'a ServiceName> {
         let Some((_, service)) = self.desired.services.get_key_value(name) else { return BTreeSet::new() };
         let mut others: BTreeSet<&ServiceName> =
@@ -122,6 +122,13 @@ impl<'a> Way<'a> {
 
     /// Makes, starts and awaits what is not there, does not run or was not seen to answer.
     fn run(&mut self, name: &ServiceName, current: Option<&SeenContainer>, before: Vec<usize>) -> Vec<usize> {
+        let standing: Vec<usize> = self
+            .waits_for(name)
+            .iter()
+            .filter_map(|other| self.ready.get(other))
+            .flatten()
+            .copied()
+            .collect();
         if let Some(container) = current
             && container.state == ContainerState::Running
         {
@@ -129,10 +136,7 @@ impl<'a> Way<'a> {
                 return before;
             }
             // it may well answer no more because what it stands on is away: that comes first
-            let mut after = before;
-            for other in self.waits_for(name) {
-                after.extend(self.ready.get(other).into_iter().flatten());
-            }
+            let after = [before, standing].concat();
             return vec![self.steps.add(Step::AwaitHealthy { service: name.clone() }, after)];
         }
         let mut start_after = before.clone();
@@ -140,11 +144,12 @@ impl<'a> Way<'a> {
         if current.is_none_or(|container| container.state == ContainerState::Created) {
             start_after = vec![self.steps.add(Step::EnsureContainer { service: name.clone() }, before)];
         }
-        for other in self.waits_for(name) {
-            start_after.extend(self.ready.get(other).into_iter().flatten());
+        if !self.desired.services[name].patient {
+            start_after.extend(&standing);
         }
         let started = self.steps.add(Step::StartContainer { service: name.clone() }, start_after);
-        vec![self.steps.add(Step::AwaitHealthy { service: name.clone() }, [started])]
+        let after = [vec![started], standing].concat();
+        vec![self.steps.add(Step::AwaitHealthy { service: name.clone() }, after)]
     }
 
     /// Prepares and migrates a database that answers.

@@ -148,6 +148,7 @@ fn desired(
             limits: service.limits,
             volume: volume.map(|volume| DesiredVolume { name: volume.name.clone(), made: volume.made }),
             after: service.after.clone(),
+            patient: service.patient,
         };
         (name.clone(), wanted)
     };
