@@ -45,29 +45,25 @@ pub struct Passwords {
 /// # Errors
 /// When the server cannot be reached or refuses; nothing is then half done, and the call may be repeated.
 pub async fn prepare(access: &Access<'_>, passwords: &Passwords, connections: u32) -> Result<(), Error> {
-    ensure_database(access).await?;
-    let mut connection = access.connect(DATABASE, CONNECT_LIMIT).await?;
+    let mut connection = into_database(access).await?;
     let result = run(&mut connection, &preparation(passwords, connections)).await;
     close(connection).await;
     result
 }
 
 /// Official images make the database that they are told to; others make none.
-async fn ensure_database(access: &Access<'_>) -> Result<(), Error> {
+async fn into_database(access: &Access<'_>) -> Result<PgConnection, Error> {
     match access.connect(DATABASE, CONNECT_LIMIT).await {
-        Ok(connection) => {
-            close(connection).await;
-            return Ok(());
-        }
         // invalid_catalog_name: there is no such database
         Err(Error::Refused(error))
             if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("3D000") => {}
-        Err(error) => return Err(error),
+        connected => return connected,
     }
     let mut connection = access.connect(SUPERUSER, CONNECT_LIMIT).await?;
-    let result = run(&mut connection, &format!("create database {}", identifier(DATABASE))).await;
+    let made = run(&mut connection, &format!("create database {}", identifier(DATABASE))).await;
     close(connection).await;
-    result
+    made?;
+    access.connect(DATABASE, CONNECT_LIMIT).await
 }
 
 /// Sends a script; several statements in one are one transaction.

@@ -76,16 +76,3 @@ pub async fn create_if_none(tx: &mut Tx, email: &str, password_hash: &str) -> Re
 
 /// Lets one bring-up at a time make the first admin.
 const LOCK: i64 = 0x6672_6565_6164_6d6e;
-
-/// Gives an admin another password.
-///
-/// # Errors
-/// [`super::Error::NotFound`] when there is no such admin.
-pub async fn set_password(tx: &mut Tx, id: AdminId, password_hash: &str) -> Result<()> {
-    let done = sqlx::query("update freehold.admins set password_hash = $2 where id = $1")
-        .bind(id)
-        .bind(password_hash)
-        .execute(tx.sql())
-        .await?;
-    if done.rows_affected() == 0 { Err(super::Error::NotFound) } else { Ok(()) }
-}

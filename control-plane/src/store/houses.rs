@@ -315,14 +315,3 @@ pub async fn due_now(tx: &mut Tx, house: &HouseId, why: &str) -> Result<bool> {
     .await?;
     Ok(done.rows_affected() > 0)
 }
-
-/// The house of a container's or network's label, if it is still known at all.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn exists(tx: &mut Tx, house: &HouseId) -> Result<bool> {
-    Ok(sqlx::query_scalar("select exists (select from freehold.houses where id = $1)")
-        .bind(house)
-        .fetch_one(tx.sql())
-        .await?)
-}

@@ -173,15 +173,6 @@ impl Store {
         Listener::connect(self.options.clone(), channels).await
     }
 
-    /// Whether the registry answers.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<()> {
-        sqlx::query("select 1").execute(&self.pool).await?;
-        Ok(())
-    }
-
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         self.pool.close().await;

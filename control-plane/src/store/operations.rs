@@ -141,7 +141,7 @@ pub async fn current_of(tx: &mut Tx, tenant: TenantId) -> Result<Option<Operatio
     .await?)
 }
 
-/// Tells of a step of an operation. Events are numbered in the order of their commits, since each holds its
+/// Tells of what happened at a step of an operation, and when. Events are numbered in the order of their commits, since each holds its
 /// operation's row until then.
 ///
 /// # Errors
@@ -149,6 +149,7 @@ pub async fn current_of(tx: &mut Tx, tenant: TenantId) -> Result<Option<Operatio
 pub async fn event(
     tx: &mut Tx,
     operation: OperationId,
+    at: DateTime<Utc>,
     step: &str,
     state: EventState,
     message: &str,
@@ -161,14 +162,15 @@ pub async fn event(
     .await?;
     sqlx::query(
         "with told as (
-             insert into freehold.operation_events (operation_id, number, step, state, message)
-             values ($1, $2, $3, $4, $5)
+             insert into freehold.operation_events (operation_id, number, at, step, state, message)
+             values ($1, $2, $3, $4, $5, $6)
              returning operation_id
          )
          select pg_notify('operation', operation_id::text) from told",
     )
     .bind(operation)
     .bind(number)
+    .bind(at)
     .bind(step)
     .bind(state)
     .bind(message.replace('\0', ""))
@@ -228,7 +230,7 @@ pub async fn open_repair(
     .fetch_optional(tx.sql())
     .await?;
     if let Some(id) = id {
-        event(tx, id, "observe", EventState::Note, why).await?;
+        event(tx, id, Utc::now(), "observe", EventState::Note, why).await?;
     }
     Ok(id)
 }

@@ -1,29 +1,33 @@
 //! Secrets of tenants, sealed.
 
+use std::collections::BTreeMap;
+
 use crate::model::ids::TenantId;
 use crate::model::secret::{Sealed, SecretPurpose};
 
 use super::{Error, Result, Tx};
 
-/// The tenant's secret for a purpose, if it was made.
+type Row = (SecretPurpose, i32, Vec<u8>, Vec<u8>);
+
+fn sealed((purpose, key_version, nonce, ciphertext): Row) -> Result<(SecretPurpose, Sealed)> {
+    let nonce = nonce
+        .try_into()
+        .map_err(|_| Error::Database(sqlx::Error::Decode("a nonce of 24 bytes was expected".into())))?;
+    Ok((purpose, Sealed { key_version, nonce, ciphertext }))
+}
+
+/// The tenant's secrets, as far as they were made.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn get(tx: &mut Tx, tenant: TenantId, purpose: SecretPurpose) -> Result<Option<Sealed>> {
-    let row: Option<(i32, Vec<u8>, Vec<u8>)> = sqlx::query_as(
-        "select key_version, nonce, sealed from freehold.tenant_secrets where tenant_id = $1 and purpose = $2",
+pub async fn all(tx: &mut Tx, tenant: TenantId) -> Result<BTreeMap<SecretPurpose, Sealed>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select purpose, key_version, nonce, sealed from freehold.tenant_secrets where tenant_id = $1",
     )
     .bind(tenant)
-    .bind(purpose)
-    .fetch_optional(tx.sql())
+    .fetch_all(tx.sql())
     .await?;
-    row.map(|(key_version, nonce, ciphertext)| {
-        let nonce = nonce
-            .try_into()
-            .map_err(|_| Error::Database(sqlx::Error::Decode("a nonce of 24 bytes was expected".into())))?;
-        Ok(Sealed { key_version, nonce, ciphertext })
-    })
-    .transpose()
+    rows.into_iter().map(sealed).collect()
 }
 
 /// Keeps a secret for a purpose, in place of the one before.
@@ -70,5 +74,5 @@ pub async fn put_if_none(
     .bind(sealed.ciphertext.as_slice())
     .execute(tx.sql())
     .await?;
-    get(tx, tenant, purpose).await?.ok_or(Error::NotFound)
+    all(tx, tenant).await?.remove(&purpose).ok_or(Error::NotFound)
 }

@@ -27,20 +27,23 @@ pub(super) async fn lock(tx: &mut Tx) -> Result<()> {
 }
 
 /// The lowest free subnet. Only what follows directly on a used block, or on the platform's, can be the lowest
-/// free one, so the cost grows with the houses and not with the pool.
+/// free one, so the cost grows with the houses and not with the pool. All blocks are of one size: those that are not
+/// equal do not overlap, and equality is what a database finds fast. What something foreign stood on is tried again
+/// after a day.
 pub(super) async fn lowest_free(tx: &mut Tx, pool: Ipv4Net) -> Result<Ipv4Net> {
     let found: Option<IpNet> = sqlx::query_scalar(
         "with used as (
              select subnet::inet as net from freehold.houses
              union all
              select subnet::inet from freehold.retired_subnets
+              where reason = 'left' or since > now() - interval '1 day'
              union all
              select set_masklen(network($1)::inet, 28)
          ), next as (
              select net + 16 as net from used where net << $1 or net = set_masklen(network($1)::inet, 28)
          )
          select n.net::cidr from next n
-          where n.net << $1 and not exists (select from used u where u.net && n.net)
+          where n.net << $1 and not exists (select from used u where u.net = n.net)
           order by n.net
           limit 1",
     )
@@ -67,7 +70,7 @@ pub async fn replace(tx: &mut Tx, claim: &Claim, pool: Ipv4Net) -> Result<Option
     let Some(held) = held else { return Ok(None) };
     sqlx::query(
         "insert into freehold.retired_subnets (subnet, house, reason) values ($1::cidr, $2, 'taken')
-         on conflict (subnet) do nothing",
+         on conflict (subnet) do update set reason = excluded.reason, since = now()",
     )
     .bind(held)
     .bind(&claim.house)
@@ -120,14 +123,5 @@ pub async fn release(tx: &mut Tx, subnet: Ipv4Net) -> Result<()> {
         .bind(IpNet::V4(subnet))
         .execute(tx.sql())
         .await?;
-    Ok(())
-}
-
-/// Forgets which subnets were taken by something foreign, so that they are tried again.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn forget_taken(tx: &mut Tx) -> Result<()> {
-    sqlx::query("delete from freehold.retired_subnets where reason = 'taken'").execute(tx.sql()).await?;
     Ok(())
 }

@@ -74,7 +74,12 @@ async fn extend(worker: &Worker, claim: &Claim, seconds: u32) -> Result<bool, cr
 async fn converge(worker: &Arc<Worker>, claim: &Claim) -> Option<End> {
     let mut generation = 0;
     let mut attempts = 0;
-    match rounds(worker, claim, &mut generation, &mut attempts).await {
+    let mut journal = None;
+    let end = rounds(worker, claim, &mut journal, &mut generation, &mut attempts).await;
+    if let Some(journal) = journal {
+        journal.close().await;
+    }
+    match end {
         Ok(Some(outcome)) => Some(End { generation, outcome }),
         Ok(None) => None,
         Err(failure) => {
@@ -93,10 +98,10 @@ async fn converge(worker: &Arc<Worker>, claim: &Claim) -> Option<End> {
 async fn rounds(
     worker: &Arc<Worker>,
     claim: &Claim,
+    journal: &mut Option<Journal>,
     generation: &mut i64,
     attempts: &mut i32,
 ) -> Result<Option<Outcome>, Failure> {
-    let mut journal: Option<Journal> = None;
     for _ in 0..ROUNDS {
         let house = House::resolve(worker, claim).await?;
         *generation = house.record.tenant.generation;
@@ -119,9 +124,9 @@ async fn rounds(
             Decision::Steps(steps) => {
                 worker.settled().remove(&claim.house);
                 if journal.is_none() {
-                    journal = Some(Journal::open(worker, &house).await?);
+                    *journal = Some(Journal::open(worker, &house).await?);
                 }
-                if let Some(journal) = &journal {
+                if let Some(journal) = journal {
                     let scene = steps::Scene::new(worker, &house, &seen, journal);
                     runner::run(&steps, |index| scene.step(&steps[index].step)).await?;
                 }

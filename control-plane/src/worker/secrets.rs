@@ -6,7 +6,7 @@ use super::Worker;
 use super::failure::Failure;
 use crate::identity;
 use crate::model::ids::TenantId;
-use crate::model::secret::SecretPurpose;
+use crate::model::secret::{Sealed, SecretPurpose};
 use crate::store::{Scope, secrets};
 
 /// All secrets of one tenant, opened.
@@ -21,35 +21,35 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Opens the tenant's secrets, making those it does not have yet.
     pub(super) async fn of(worker: &Worker, tenant: TenantId) -> Result<Self, Failure> {
-        let one = |purpose| secret(worker, tenant, purpose);
+        let mut tx = worker.deps.store.begin(Scope::System).await?;
+        let mut known = secrets::all(&mut tx, tenant).await?;
+        for purpose in SecretPurpose::ALL {
+            if !known.contains_key(purpose) {
+                let fresh = worker.deps.vault.seal(tenant, *purpose, &identity::random_secret());
+                let fresh = fresh.map_err(|error| sealing(&error))?;
+                known.insert(*purpose, secrets::put_if_none(&mut tx, tenant, *purpose, &fresh).await?);
+            }
+        }
+        tx.commit().await?;
+        let open = |purpose| open(worker, tenant, purpose, known.get(&purpose));
         Ok(Self {
-            superuser: one(SecretPurpose::DatabaseSuperuser).await?,
-            owner: one(SecretPurpose::DatabaseOwner).await?,
-            app: one(SecretPurpose::DatabaseApp).await?,
-            monitor: one(SecretPurpose::DatabaseMonitor).await?,
-            app_key: one(SecretPurpose::AppKey).await?,
+            superuser: open(SecretPurpose::DatabaseSuperuser)?,
+            owner: open(SecretPurpose::DatabaseOwner)?,
+            app: open(SecretPurpose::DatabaseApp)?,
+            monitor: open(SecretPurpose::DatabaseMonitor)?,
+            app_key: open(SecretPurpose::AppKey)?,
         })
     }
 }
 
-/// One secret of the tenant.
-pub(super) async fn secret(
+fn open(
     worker: &Worker,
     tenant: TenantId,
     purpose: SecretPurpose,
+    sealed: Option<&Sealed>,
 ) -> Result<SecretString, Failure> {
-    let vault = &worker.deps.vault;
-    let mut tx = worker.deps.store.begin(Scope::System).await?;
-    let sealed = match secrets::get(&mut tx, tenant, purpose).await? {
-        Some(sealed) => sealed,
-        None => {
-            let fresh =
-                vault.seal(tenant, purpose, &identity::random_secret()).map_err(|error| sealing(&error))?;
-            secrets::put_if_none(&mut tx, tenant, purpose, &fresh).await?
-        }
-    };
-    tx.commit().await?;
-    vault.open(tenant, purpose, &sealed).map_err(|error| sealing(&error))
+    let sealed = sealed.ok_or_else(|| Failure::fatal(format!("the tenant has no secret for {purpose}")))?;
+    worker.deps.vault.open(tenant, purpose, sealed).map_err(|error| sealing(&error))
 }
 
 fn sealing(error: &identity::vault::VaultError) -> Failure {

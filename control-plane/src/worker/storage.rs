@@ -8,12 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use super::failure::{Failure, chain};
-use super::secrets::secret;
+use super::secrets::Secrets;
 use crate::database::{Access, facts, roles};
 use crate::engine::names;
 use crate::model::ids::HouseId;
 use crate::model::observed::ContainerState;
-use crate::model::secret::SecretPurpose;
 use crate::store::houses::{self, HouseRecord};
 use crate::store::{Scope, volumes::VolumeRole};
 
@@ -56,7 +55,7 @@ async fn measure(worker: &Worker, house: &HouseId) -> Result<(), Failure> {
     tx.commit().await?;
     let Some(plan) = worker.deps.config.plans.get(&record.tenant.plan) else { return Ok(()) };
     let Some(address) = database(worker, &record).await? else { return Ok(()) };
-    let password = secret(worker, record.tenant.id, SecretPurpose::DatabaseMonitor).await?;
+    let password = Secrets::of(worker, record.tenant.id).await?.monitor;
     let bytes = facts::size(&Access { address, role: roles::MONITOR, password: &password }).await?;
     let limit = i64::from(plan.storage_mib) * 1024 * 1024;
     let read_only = past(bytes, limit, record.read_only_wanted);

@@ -213,7 +213,9 @@ async fn outcomes(registry: &Registry, release: ReleaseId) {
     assert_eq!(operations::open_repair(&mut tx, &held, 9, "again").await.expect("asked"), Some(repair));
     assert_eq!(operations::current_of(&mut tx, held.tenant).await.expect("asked"), Some(repair));
     for step in ["make", "start"] {
-        operations::event(&mut tx, repair, step, EventState::Done, "").await.expect("told");
+        operations::event(&mut tx, repair, chrono::Utc::now(), step, EventState::Done, "")
+            .await
+            .expect("told");
     }
     tx.commit().await.expect("committed");
     assert!(give_back(registry, &held, 9, Outcome::Converged).await);

@@ -94,7 +94,10 @@ impl Docker {
     }
 
     async fn find_network(&self, spec: &NetworkSpec) -> Result<Option<String>> {
-        let all = self.networks(&Labels::new()).await?;
+        // the engine takes a part of a name for the name
+        let mut filters = asked::filter(&self.own(&Labels::new()));
+        filters.insert("name".to_owned(), vec![spec.name.clone()]);
+        let all = self.filtered_networks(filters).await?;
         let Some(found) = all.into_iter().find(|network| network.name == spec.name) else {
             return Ok(None);
         };
@@ -103,6 +106,12 @@ impl Docker {
             return Err(Error::Conflict(format!("network {} exists with another subnet", spec.name)));
         }
         Ok(Some(found.id))
+    }
+
+    async fn filtered_networks(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<NetworkInfo>> {
+        let options = ListNetworksOptions { filters: Some(filters) };
+        let list = call("list networks", READ, self.client.list_networks(Some(options))).await?;
+        Ok(list.into_iter().map(seen::network).collect())
     }
 
     async fn labelled_volumes(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<Volume>> {
@@ -143,9 +152,7 @@ impl Engine for Docker {
     }
 
     async fn networks(&self, filter: &Labels) -> Result<Vec<NetworkInfo>> {
-        let options = ListNetworksOptions { filters: Some(asked::filter(&self.own(filter))) };
-        let list = call("list networks", READ, self.client.list_networks(Some(options))).await?;
-        Ok(list.into_iter().map(seen::network).collect())
+        self.filtered_networks(asked::filter(&self.own(filter))).await
     }
 
     async fn volumes(&self, filter: &Labels) -> Result<Vec<VolumeInfo>> {

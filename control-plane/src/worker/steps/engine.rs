@@ -10,8 +10,10 @@ use crate::store::{Scope, houses, subnets, volumes};
 use crate::worker::failure::Failure;
 use crate::worker::probe;
 
-/// The first pause between two questions whether a service answers; it grows to eight times this.
-const PROBE_PAUSE: Duration = Duration::from_millis(25);
+/// The first pause between two questions whether a service answers. It grows with the time that it takes: nobody
+/// waits much more than a twentieth longer than need be, and who is slow is not asked all the time.
+const PROBE_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PROBE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a service may take until it answers: less than the step itself may take, so that what it said last can
 /// still be told.
 const HEALTH: Duration = Duration::from_secs(45);
@@ -100,10 +102,9 @@ impl Scene<'_> {
         let (engine, id) = (&self.worker.deps.engine, self.container(service)?);
         let spec = self.service(service)?;
         let network = names::network(&self.worker.deps.installation, &self.house.record.house);
-        let until = tokio::time::Instant::now() + HEALTH;
-        let mut asked = 0u32;
+        let began = tokio::time::Instant::now();
         let mut endpoint = None;
-        let mut looked = tokio::time::Instant::now();
+        let mut looked = began;
         loop {
             if let (None, Some(port)) = (endpoint, spec.port) {
                 endpoint = engine.endpoint(&id, &network, port).await.ok();
@@ -114,7 +115,6 @@ impl Scene<'_> {
                 (_, None) => Err("it has no address".to_owned()),
             };
             let Err(reason) = answer else { return Ok(()) };
-            asked += 1;
             // the service is asked often, the engine now and then: whoever is gone does not even refuse
             if looked.elapsed() >= LOOK || endpoint.is_none() {
                 looked = tokio::time::Instant::now();
@@ -132,11 +132,11 @@ impl Scene<'_> {
                     )));
                 }
             }
-            if tokio::time::Instant::now() >= until {
+            if began.elapsed() >= HEALTH {
                 let words = self.last_words(&id).await;
                 return Err(Failure::retry(format!("{reason}{words}")));
             }
-            tokio::time::sleep(PROBE_PAUSE * asked.min(8)).await;
+            tokio::time::sleep((began.elapsed() / 20).clamp(PROBE_PAUSE, LONGEST_PROBE_PAUSE)).await;
         }
     }
 

@@ -42,7 +42,7 @@ impl<'a> Scene<'a> {
 
     /// Runs one step.
     pub(super) async fn step(&self, step: &Step) -> Result<(), Failure> {
-        self.journal.begun(self.worker, step).await;
+        self.journal.begun(step);
         fault::step(step, Moment::Before);
         let limit = self.limit(step);
         let result = match tokio::time::timeout(limit, Box::pin(self.effect(step))).await {
@@ -52,7 +52,7 @@ impl<'a> Scene<'a> {
         if result.is_ok() {
             fault::step(step, Moment::After);
         }
-        self.journal.ended(self.worker, step, &result).await;
+        self.journal.ended(step, &result);
         result
     }
 

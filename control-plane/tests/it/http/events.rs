@@ -79,7 +79,9 @@ impl Reader {
 
 async fn tell(world: &World, operation: OperationId, step: &str) {
     let mut tx = world.registry.worker().await;
-    operations::event(&mut tx, operation, step, EventState::Done, "as it should").await.expect("event");
+    operations::event(&mut tx, operation, chrono::Utc::now(), step, EventState::Done, "as it should")
+        .await
+        .expect("event");
     tx.commit().await.expect("commit");
 }
 
