@@ -135,16 +135,15 @@ class House:
                 },
             )
             volume.result()
-            app = together.submit(self.create, "app")
-            self.create("db")
-            engine.start(self.containers["db"])
+            # the app is patient: it may start beside its database
+            app = together.submit(self.create_and_start, "app")
+            self.create_and_start("db")
             self.migrate()
             app.result()
-            engine.start(self.containers["app"])
             self.await_app()
         return self
 
-    def create(self, service):
+    def create_and_start(self, service):
         body = self.pattern.body(service, self.name, self.name)
         made = engine.call("POST", "/containers/create", body, name=f"{self.name}-{service}")
         self.containers[service] = made["Id"]
@@ -155,6 +154,7 @@ class House:
             content="application/x-tar",
             path="/run/secrets",
         )
+        engine.start(made["Id"])
 
     def migrate(self):
         address = engine.address(self.containers["db"])

@@ -70,6 +70,7 @@ services:
     healthcheck:
       test: ["CMD", "pg_isready", "-h", "127.0.0.1", "-U", "postgres"]
       interval: 1s
+      retries: 60
   app:
     image: {app["Config"]["Image"]}
     depends_on:
