@@ -41,7 +41,7 @@ pub struct Route {
     pub address: SocketAddr,
 }
 
-/// What the edge has counted for one host since it started.
+/// What the edge has counted for one host since it started. What is open is told at once, the rest within a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub struct Counts {
     /// Requests that have ended.

@@ -37,6 +37,8 @@ pub struct EdgeLimits {
     pub silence_seconds: u32,
     /// Memory for live routes, in MiB. Ten thousand take about three.
     pub routes_mib: u32,
+    /// Connections to houses that a worker keeps while nobody uses them.
+    pub kept_connections: u32,
 }
 
 impl Default for EdgeLimits {
@@ -48,6 +50,7 @@ impl Default for EdgeLimits {
             requests_per_second: 10_000,
             silence_seconds: 300,
             routes_mib: 16,
+            kept_connections: 1_024,
         }
     }
 }

@@ -201,6 +201,16 @@ async fn between_visitor_and_app_are_our_own_headers_only() {
     }
     assert_eq!(seen.header("x-request-id"), [answer.header("x-request-id").expect("a request id")]);
 
+    // Each of them alone is dropped as well: most requests have none, and nginx first looks whether there are any.
+    for line in forged.iter().chain(&["True-Client-IP: 6.6.6.6", "Proxy-Connection: close"]) {
+        let (name, value) = line.split_once(": ").expect("a name and a value");
+        let name = name.to_ascii_lowercase();
+        assert_eq!(get(nginx.public, ACME, "/", &[line]).await.status, 200, "{line}");
+        let seen = acme.last();
+        let passed = seen.header(&name).contains(&value);
+        assert_eq!(passed, ["cookie", "x-own"].contains(&name.as_str()), "{line}: {seen:?}");
+    }
+
     // The prober is known, and its secret goes no further, whichever way the request takes.
     let probe = format!("X-Freehold-Probe: {SECRET}");
     for (name, house, way) in [

@@ -2,7 +2,6 @@
 
 local cjson = require "cjson.safe"
 local counts = require "freehold.counts"
-local routes = require "freehold.routes"
 
 local find = string.find
 
@@ -48,19 +47,12 @@ small { opacity: .7; }
 
 local M = {}
 
-function M.headers()
+-- The gateway says of its answers which are some tenant's, and only those are counted.
+function M.from_gateway()
     local var = ngx.var
-    local way = var.fh_way
-    -- The gateway says of its answers which are some tenant's, and only those are counted.
-    if way == "gateway" and var.fh_open == "" and var.upstream_http_x_freehold_tenant then
-        counts.began(var, var.fh_host)
-    end
-    if var.fh_probe == "1" then
-        if way == "direct" then
-            local house, address, port = routes.parts(var.fh_live)
-            way = "direct " .. house .. " " .. address .. ":" .. port
-        end
-        ngx.header["X-Freehold-Way"] = way
+    if var.upstream_http_x_freehold_tenant then
+        counts.began(var.host)
+        var.fh_counted = "1"
     end
 end
 

@@ -16,9 +16,9 @@ local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 local M = {}
 
 local function house(var)
-    local name, address, port = routes.parts(var.fh_live)
+    local name, address = routes.parts(var.fh_live)
     -- Connections are kept by house, so that an address that has passed on to another one cannot bring its own.
-    local ok, err = balancer.set_current_peer(address, tonumber(port), name)
+    local ok, err = balancer.set_current_peer(address, 0, name)
     if not ok then
         ngx.log(ngx.ERR, "a house's address cannot be used: ", err)
         return ngx.exit(NOBODY)
@@ -28,6 +28,9 @@ end
 
 local function gateway(var)
     var.fh_way = "gateway"
+    if var.fh_said ~= "" then
+        var.fh_said = "gateway"
+    end
     local ok, err = balancer.set_current_peer(start.gateway)
     if not ok then
         ngx.log(ngx.ERR, "the gateway's address cannot be used: ", err)

@@ -37,8 +37,8 @@ local function live(host)
     if not found then
         return nil
     end
-    local house, address, port = routes.parts(found)
-    return { host = host, house = house, address = address .. ":" .. port }
+    local house, address = routes.parts(found)
+    return { host = host, house = house, address = address }
 end
 
 local function live_of(hosts)
@@ -127,7 +127,7 @@ end
 
 local function get_counts()
     local only = ngx.var.arg_host
-    say(200, { hosts = counts.all(only) })
+    say(200, { hosts = only and counts.one(only) or counts.all() })
 end
 
 local function health()

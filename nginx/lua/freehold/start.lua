@@ -1,6 +1,7 @@
 -- What happens once: in the master before there are workers, and in each worker as it starts.
 
 local cjson = require "cjson.safe"
+local counts = require "freehold.counts"
 local ffi = require "ffi"
 local table_of_routes = require "freehold.routes"
 
@@ -71,14 +72,15 @@ function M.master(settings)
     end
 
     -- Shared memory outlives a reload, and is newer than the file then.
-    local counts = ngx.shared.counts
-    if not counts:get("started") then
+    local kept = ngx.shared.counts
+    if not kept:get("started") then
         load_routes(settings.home .. "/edge/routes.json")
-        counts:set("started", ngx.now() * 1000)
+        kept:set("started", ngx.now() * 1000)
     end
 end
 
 function M.worker()
+    counts.worker()
     if ngx.worker.id() ~= 0 then
         return
     end

@@ -52,6 +52,7 @@ const EDGE: Embedded = embedded!("nginx":
     "lua/freehold/balancer.lua",
     "lua/freehold/counts.lua",
     "lua/freehold/door.lua",
+    "lua/freehold/headers.lua",
     "lua/freehold/route.lua",
     "lua/freehold/routes.lua",
     "lua/freehold/start.lua",
