@@ -84,16 +84,20 @@ impl Ruleset {
         vec![
             // Where a packet that comes from a house may go at all.
             rule("before_routing", format!("iifname {houses} jump from_house")),
-            rule("from_house", "ct state established,related accept".into()),
-            rule("from_house", "fib daddr type local accept".into()),
             rule("from_house", "meta nfproto ipv6 drop".into()),
+            // What comes from a house bears an address of that house: the way back leads out where it came in. Else
+            // one that can forge packets speaks in a neighbour's name, and is let through by a neighbour's connection.
+            rule("from_house", "fib saddr . iif oif missing drop".into()),
+            // Not what is only related: an error may be about anybody's connection, whoever sends it.
+            rule("from_house", "ct state established accept".into()),
+            rule("from_house", "fib daddr type local accept".into()),
             // The way to the destination leads out where the packet came in: inside one house's own network.
             rule("from_house", "fib daddr . iif oif exists accept".into()),
             // A set without a name: the host's own nft may be older than the helper's, and some (1.0.6) crash at
             // a named set that a newer one made.
             rule("from_house", format!("ip daddr {{ {} }} drop", self.inner())),
             // What a house may ask of the host itself.
-            rule("to_host", format!("iifname {houses} ct state established,related accept")),
+            rule("to_host", format!("iifname {houses} ct state established accept")),
             rule("to_host", format!("iifname {houses} {edge} accept")),
             rule("to_host", format!("iifname {houses} drop")),
             rule("to_host", format!("iifname {own} drop")),
