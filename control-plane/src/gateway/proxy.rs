@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use super::answer::Body;
+use super::answer::{Absence, Body};
 use super::tunnel;
 
 /// Headers of one connection, which are never passed on (RFC 9110, 7.6.1). `Trailer` is not among them:
@@ -76,8 +76,11 @@ pub(super) async fn pass(
                 response
             }
             // A house that switches to what nobody asked for has not answered.
-            _ => super::answer::Absence::BrokenOff.answer(&original, None),
+            _ => Absence::BrokenOff.answer(&original, None),
         });
+    }
+    if ends_twice(response.headers()) {
+        return Ok(Absence::BrokenOff.answer(&original, None));
     }
     drop_hop_by_hop(response.headers_mut());
     Ok(response.map(BodyExt::boxed))
@@ -93,6 +96,11 @@ fn remember(parts: &http::request::Parts) -> Request<()> {
         }
     }
     request
+}
+
+/// Whether an answer says in two ways where it ends: nobody can tell which of them is meant, and the edge takes none.
+fn ends_twice(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH)
 }
 
 fn wants_websocket(headers: &HeaderMap) -> bool {

@@ -165,6 +165,14 @@ async fn between_visitor_and_app_are_our_own_headers_only() {
         "X_Forwarded_For: 6.6.6.6",
         "X-Freehold-Probe: guessed",
         "X-Original-URL: /admin",
+        "Client-IP: 6.6.6.6",
+        "CF-Connecting-IP: 6.6.6.6",
+        "Front-End-Https: on",
+        "X-Host: globex.example.test",
+        "X-Accel-Mapping: /=/",
+        "X-Sendfile-Type: X-Accel-Redirect",
+        "Proxy: http://6.6.6.6",
+        "Proxy-Authorization: Basic abc",
         "Upgrade: h2c",
         "Connection: Upgrade, HTTP2-Settings",
         "HTTP2-Settings: AAMAAABk",
@@ -225,6 +233,17 @@ async fn between_visitor_and_app_are_our_own_headers_only() {
         assert_eq!(twice.header("x-freehold-way"), None, "{name}");
         assert!(!format!("{:?}", house.last()).contains(SECRET));
     }
+
+    // Heads have a bound, which is told as one.
+    for (what, head, status) in [
+        ("one line", format!("X-Long: {}", "a".repeat(17_000)), 431),
+        ("many lines", format!("X-Long: {}\r\n", "a".repeat(15_000)).repeat(5), 431),
+    ] {
+        let answer = get(nginx.public, ACME, "/", &[head.trim_end()]).await;
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        assert!(answer.body.contains("Headers too large"), "{what}: {answer:?}");
+    }
+    assert_eq!(get(nginx.public, ACME, &format!("/{}", "a".repeat(17_000)), &[]).await.status, 414);
 
     // An app cannot use nginx, nor speak in its name.
     let answer = get(nginx.public, ACME, "/accel", &[]).await;

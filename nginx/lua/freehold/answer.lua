@@ -3,7 +3,8 @@
 local cjson = require "cjson.safe"
 local counts = require "freehold.counts"
 
-local find = string.find
+local find, lower = string.find, string.lower
+local http_version = ngx.req.http_version
 
 local SAID = {
     [400] = { "Bad request", "The request is not valid." },
@@ -15,7 +16,6 @@ local SAID = {
     [414] = { "Address too long", "The address is longer than is accepted here." },
     [429] = { "Too many requests", "This site is asked for more than it may be. Please wait a little." },
     [431] = { "Headers too large", "The request's headers are larger than is accepted here." },
-    [494] = { "Headers too large", "The request's headers are larger than is accepted here." },
     [502] = { "The connection broke off", "This site broke off before it had answered." },
     [503] = { "Unavailable", "This site is unavailable at the moment." },
     [504] = { "No answer", "This site did not answer in time." },
@@ -47,6 +47,19 @@ small { opacity: .7; }
 
 local M = {}
 
+-- nginx takes an interim answer for the last one, and what begins like no answer at all for one of HTTP/0.9: what
+-- comes after it would be an app's own word on the visitor's connection, which others may share.
+function M.from_house()
+    local status = ngx.status
+    if status >= 200 then
+        return
+    end
+    local var = ngx.var
+    if status ~= 101 or var.fh_upgrade == "" or lower(var.upstream_http_upgrade or "") ~= "websocket" then
+        return ngx.exit(502)
+    end
+end
+
 -- The gateway says of its answers which are some tenant's, and only those are counted.
 function M.from_gateway()
     local var = ngx.var
@@ -54,6 +67,22 @@ function M.from_gateway()
         counts.began(var.host)
         var.fh_counted = "1"
     end
+end
+
+-- nginx writes no head to a request that it takes for one of HTTP/0.9, also where an app made it one.
+local function say(status, title, kind, body)
+    ngx.header["Content-Type"] = kind
+    if http_version() ~= 0.9 then
+        return ngx.print(body)
+    end
+    ngx.print(
+        "HTTP/1.1 ", status, " ", title,
+        "\r\nContent-Type: ", kind,
+        "\r\nContent-Length: ", #body,
+        "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close",
+        "\r\nX-Request-Id: ", ngx.var.request_id,
+        "\r\n\r\n", body
+    )
 end
 
 function M.failure()
@@ -71,15 +100,13 @@ function M.failure()
     end
     local accept = ngx.var.http_accept
     if accept and find(accept, "text/html", 1, true) then
-        ngx.header["Content-Type"] = "text/html; charset=utf-8"
-        ngx.print(PAGE:format(said[1], said[1], said[2], status, ngx.var.request_id))
-        return
+        local page = PAGE:format(said[1], said[1], said[2], status, ngx.var.request_id)
+        return say(status, said[1], "text/html; charset=utf-8", page)
     end
-    ngx.header["Content-Type"] = "application/problem+json"
-    ngx.print(cjson.encode({
+    say(status, said[1], "application/problem+json", cjson.encode({
         type = "about:blank",
         title = said[1],
-        status = status == 494 and 431 or status,
+        status = status,
         detail = said[2],
         request_id = ngx.var.request_id,
     }))

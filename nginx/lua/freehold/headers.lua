@@ -12,20 +12,39 @@ local clear_header = ngx.req.clear_header
 local get_headers = ngx.req.get_headers
 local get_request, get_string_buf = base.get_request, base.get_string_buf
 
--- Names that only we may use, or that say of a request what only we know. So are all that begin with
--- `x-forwarded-` or `x-freehold-`.
+-- Names that only we may use, or that say of a request what only we know.
 local OURS = {
     forwarded = true,
+    ["x-forwarded"] = true,
+    -- Who asks.
     ["x-real-ip"] = true,
     ["x-client-ip"] = true,
     ["x-cluster-client-ip"] = true,
+    ["x-remote-addr"] = true,
+    ["x-originating-ip"] = true,
+    ["client-ip"] = true,
     ["true-client-ip"] = true,
+    ["cf-connecting-ip"] = true,
+    ["cf-connecting-ipv6"] = true,
+    ["fastly-client-ip"] = true,
+    -- For what, and how.
+    ["x-host"] = true,
+    ["x-http-host-override"] = true,
+    ["x-original-host"] = true,
     ["x-original-url"] = true,
     ["x-rewrite-url"] = true,
+    ["x-scheme"] = true,
+    ["x-url-scheme"] = true,
+    ["front-end-https"] = true,
     ["x-request-id"] = true,
+    -- Of the connection to us. Programs of the CGI kind take the first for the proxy that they shall use.
+    proxy = true,
+    ["proxy-authorization"] = true,
     ["proxy-connection"] = true,
     ["http2-settings"] = true,
 }
+-- So are all that begin with these: some servers of apps let the proxy in front of them send files in their place.
+local OUR_PREFIXES = { "x-forwarded-", "x-freehold-", "x-accel-", "x-sendfile" }
 
 -- `suspect` has no names, only their first letters and lengths, whatever their case.
 local LENGTHS = 32
@@ -64,11 +83,22 @@ function M.suspect()
     return false
 end
 
+local function is_ours(name)
+    if OURS[name] then
+        return true
+    end
+    for _, prefix in ipairs(OUR_PREFIXES) do
+        if sub(name, 1, #prefix) == prefix then
+            return true
+        end
+    end
+    return false
+end
+
 -- Drops what only we may say.
 function M.clean(var)
     for name in pairs(get_headers(0, true)) do
-        local known = lower(name)
-        if OURS[known] or sub(known, 1, 12) == "x-forwarded-" or sub(known, 1, 11) == "x-freehold-" then
+        if is_ours(lower(name)) then
             clear_header(name)
         end
     end

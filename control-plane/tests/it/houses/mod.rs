@@ -11,3 +11,4 @@ mod tenants;
 mod trouble;
 pub mod visitor;
 mod wait;
+mod way_in;

@@ -1,11 +1,11 @@
 //! A visitor that sends exactly the bytes it is told to.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -40,6 +40,14 @@ impl Visitor {
         Self { stream: Box::new(stream), read: Vec::new() }
     }
 
+    /// From an address of this machine that is chosen.
+    pub async fn from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((source, 0).into()).expect("an address of this machine");
+        let stream = socket.connect(address).await.expect("a connection");
+        Self { stream: Box::new(stream), read: Vec::new() }
+    }
+
     pub async fn at_socket(path: &Path) -> Self {
         let stream = UnixStream::connect(path).await.expect("a connection");
         Self { stream: Box::new(stream), read: Vec::new() }
@@ -65,10 +73,18 @@ impl Visitor {
         }
     }
 
+    /// The next answer, or none when the connection was closed instead.
+    pub async fn answer_or_end(&mut self) -> Option<Answer> {
+        if self.read.is_empty() && !self.more().await { None } else { Some(self.answer().await) }
+    }
+
     /// The next answer on a connection that stays open; its length must be given or it must have no body.
     pub async fn answer(&mut self) -> Answer {
         let head = self.read_until("\r\n\r\n").await;
         let mut answer = Answer { status: status(&head), head, body: String::new() };
+        if matches!(answer.status, 100..=199 | 204 | 304) {
+            return answer;
+        }
         if answer.header("transfer-encoding").is_some() {
             loop {
                 let size = self.read_until("\r\n").await;
