@@ -175,7 +175,7 @@ impl Findings {
     pub(super) fn limit(&mut self, text: Option<&str>) -> u32 {
         let number = match text.map(str::parse::<u32>).transpose() {
             Ok(number) => rules::limit(number),
-            Err(_) => Err("a number is expected".to_owned()),
+            Err(_) => Err(rules::LIMIT.to_owned()),
         };
         self.take("limit", number).unwrap_or(rules::PAGE_DEFAULT)
     }

@@ -20,6 +20,8 @@ pub const KEY_BYTES: usize = 128;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Most items of a page.
 pub const PAGE_MAX: u32 = 200;
+/// What the number of items of a page is told to be.
+pub const LIMIT: &str = "a whole number from 1 to 200";
 
 /// Collects everything that is wrong, so that a caller hears it all at once.
 #[derive(Debug, Default)]
@@ -128,7 +130,7 @@ fn within_depth(path: &str, depth: usize) -> Result<(), Wrong> {
 /// When it is less than 1 or more than 200.
 pub fn limit(limit: Option<u32>) -> Result<u32, String> {
     let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(format!("between 1 and {PAGE_MAX}")) }
+    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(LIMIT.to_owned()) }
 }
 
 /// A text to search for: trimmed; none at all if nothing is left of it.

@@ -50,11 +50,11 @@ pub(super) fn verdict(operation: &Operation) -> Result<(), Error> {
     let reason = || operation.reason.as_deref().map(plain).unwrap_or_else(|| "no reason is known".to_owned());
     match operation.state {
         OperationState::Stuck => {
-            let id = operation.id;
-            Err(Error::failed(format!("{} of {} is stuck: {}", operation.kind, operation.slug, reason()))
-                .advise(format!(
-                    "put right what it says and ask again; `freehold operation watch {id}` shows its steps"
-                )))
+            let (id, slug) = (operation.id, &operation.slug);
+            Err(Error::failed(format!("{} of {slug} is stuck: {}", operation.kind, reason())).advise(format!(
+                "put right what it says, then `freehold tenant retry {slug}` or `freehold tenant set-release {slug} \
+                 RELEASE`; `freehold operation watch {id}` shows its steps"
+            )))
         }
         OperationState::Cancelled => Err(Error::failed(format!(
             "{} of {} was cancelled: {}",

@@ -211,7 +211,11 @@ impl Layers {
         }
         let origin = Origin::File(path.clone());
         for (key, value) in keys::leaves(&tree) {
-            self.put(&key, value, &origin)?;
+            // a section whose settings are all commented out
+            let section = !key.contains('.') && keys::get(&self.defaults, &key).is_some_and(Value::is_object);
+            if !(section && value.is_null()) {
+                self.put(&key, value, &origin)?;
+            }
         }
         Ok(())
     }
@@ -318,11 +322,22 @@ impl Layers {
             let Some(value) = keys::get(&self.tree, &unit) else { continue };
             keys::set(&mut alone, &unit, value.clone());
             if let Err(error) = serde_json::from_value::<Config>(alone) {
-                return Error::Invalid { key: unit, origin: origin.clone(), message: error.to_string() };
+                return Error::Invalid { key: unit, origin: origin.clone(), message: in_words(&error) };
             }
         }
-        Error::Invalid { key: "settings".into(), origin: Origin::BuiltIn, message: error.to_string() }
+        Error::Invalid { key: "settings".into(), origin: Origin::BuiltIn, message: in_words(error) }
     }
+}
+
+/// What is wrong with a value, with the range of a number in place of the name of its type.
+fn in_words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    for (name, most) in [("u16", u64::from(u16::MAX)), ("u32", u64::from(u32::MAX)), ("u64", u64::MAX)] {
+        if let Some(start) = text.strip_suffix(&format!("expected {name}")) {
+            return format!("{start}expected a whole number from 0 to {most}");
+        }
+    }
+    text
 }
 
 fn resolve(path: &str, origin: &Origin) -> String {

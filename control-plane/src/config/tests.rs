@@ -95,7 +95,16 @@ fn broken_files_say_where() {
         ("domain: a.example\ndomain: b.example\n", "duplicate"),
         ("domain: a.example\nedge: [1\n", "line"),
         ("- one\n", "settings by name"),
-        ("edge: {port: many}\n", "edge.port"),
+        (
+            "edge: {port: many}\n",
+            "edge.port: invalid type: string \"many\", expected a whole number from 0 to 65535",
+        ),
+        (
+            "worker: {concurrency: -1}\n",
+            "worker.concurrency: invalid value: integer `-1`, expected a whole number",
+        ),
+        ("plans: []\n", "plans: invalid type: sequence"),
+        ("edge:\n\tport: 1\n", "line 2"),
         ("plans: {gold: {pids: 64}}\n", "plans.gold"),
         ("home: /somewhere\n", "cannot be set in the file"),
     ] {
@@ -168,6 +177,14 @@ fn what_is_written_loads_to_the_same() {
     let file = write(directory.path(), "effective.yaml", &config.to_yaml().expect("YAML"));
     let again = Sources { file: Some(file), environment: Vec::new(), flags: Vec::new() };
     assert_eq!(Config::load(&again).expect("the same settings").0, config);
+}
+
+#[test]
+fn a_section_may_be_empty() {
+    let directory = tempfile::tempdir().expect("a directory");
+    write(directory.path(), "config.yaml", "edge:\n#  port: 9001\nplans:\n");
+    let (config, _) = Config::load(&sources(directory.path())).expect("settings");
+    assert_eq!((config.edge.port, config.plans.len()), (8080, 3));
 }
 
 #[test]

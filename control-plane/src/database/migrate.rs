@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration as Unit, Runner, Target, error::Kind};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -37,8 +38,9 @@ pub enum MigrateError {
          a release carries every migration, and new ones have the highest numbers"
     )]
     Missing(String),
-    #[error("migration {migration}: {message}")]
-    Failed { migration: String, message: String, source: sqlx::Error },
+    /// The server's own words are all in the message: its error would say them again, and lines of its own source.
+    #[error("migration {file}{}: {message}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Failed { file: String, line: Option<usize>, message: String, refusal: sqlx::Error },
     #[error("the migration history cannot be read: {0}")]
     History(String),
     #[error("the database refused")]
@@ -51,7 +53,7 @@ impl MigrateError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked => true,
-            Self::Failed { source, .. } | Self::Database(source) => super::is_transient(source),
+            Self::Failed { refusal, .. } | Self::Database(refusal) => super::is_transient(refusal),
             Self::Unusable { .. } | Self::Divergent(_) | Self::Missing(_) | Self::History(_) => false,
         }
     }
@@ -118,7 +120,7 @@ async fn run_locked(
     runner.set_migration_table_name(history);
     let mut session = Session { connection: &mut *connection, cause: None };
     if let Err(error) = runner.run_async(&mut session).await {
-        return Err(translate(&error, session.cause));
+        return Err(translate(&error, session.cause, units));
     }
     let version: Option<i64> =
         sqlx::query_scalar(AssertSqlSafe(format!("select max(version) from {history}")))
@@ -258,32 +260,49 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     Err(MigrateError::Locked)
 }
 
-/// Says in our words what refinery reports; `cause` is what the session last met.
-fn translate(error: &refinery_core::Error, cause: Option<sqlx::Error>) -> MigrateError {
+/// Says in our words what refinery reports of `units`; `cause` is what the session last met.
+fn translate(error: &refinery_core::Error, cause: Option<sqlx::Error>, units: &[Unit]) -> MigrateError {
     match (error.kind(), cause) {
         (Kind::DivergentVersion(was, _), _) => MigrateError::Divergent(was.to_string()),
         (Kind::MissingVersion(missing), _) => MigrateError::Missing(missing.to_string()),
-        (Kind::Connection(what, _), Some(source)) => match what.strip_prefix("error applying migration ") {
-            Some(migration) => {
-                let message = describe(&source);
-                MigrateError::Failed { migration: migration.to_owned(), message, source }
+        (Kind::Connection(what, _), Some(refusal)) => match what.strip_prefix("error applying migration ") {
+            Some(name) => {
+                let sql = units.iter().find(|unit| unit.to_string() == name).and_then(Unit::sql);
+                MigrateError::Failed {
+                    file: format!("{name}.sql"),
+                    line: sql.and_then(|sql| line(sql, &refusal)),
+                    message: describe(&refusal),
+                    refusal,
+                }
             }
-            None => MigrateError::Database(source),
+            None => MigrateError::Database(refusal),
         },
         (Kind::Connection(what, source), None) => MigrateError::History(format!("{what}: {source}")),
         (other, _) => MigrateError::History(other.to_string()),
     }
 }
 
-/// The server's own words, with the detail and the place in the script where it gives them.
+/// The server's own words, with the detail and the hint where it gives them.
 fn describe(error: &sqlx::Error) -> String {
-    let Some(refusal) = error.as_database_error() else { return error.to_string() };
-    let detail = refusal.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().map(|error| {
-        let detail = error.detail().map(|text| format!(" ({text})")).unwrap_or_default();
-        let hint = error.hint().map(|text| format!("; hint: {text}")).unwrap_or_default();
-        format!("{detail}{hint}, SQLSTATE {}", error.code())
-    });
-    format!("{}{}", refusal.message(), detail.unwrap_or_default())
+    let Some(refusal) = refusal(error) else { return error.to_string() };
+    let detail = refusal.detail().map(|text| format!(" ({text})")).unwrap_or_default();
+    let hint = refusal.hint().map(|text| format!("; hint: {text}")).unwrap_or_default();
+    format!("{}{detail}{hint}, SQLSTATE {}", refusal.message(), refusal.code())
+}
+
+/// The line of the script that the server did not understand, where it tells one.
+fn line(sql: &str, error: &sqlx::Error) -> Option<usize> {
+    match refusal(error)?.position()? {
+        PgErrorPosition::Original(place) => {
+            Some(1 + sql.chars().take(place.saturating_sub(1)).filter(|c| *c == '\n').count())
+        }
+        // in the body of a function, which is a script of its own
+        PgErrorPosition::Internal { .. } => None,
+    }
+}
+
+fn refusal(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref()
 }
 
 /// A session as refinery wants to see one. It keeps the cause of a failure, which refinery would only lend.

@@ -11,6 +11,8 @@ use super::error::Problem;
 
 /// Largest request body, in bytes.
 pub const BODY_BYTES: usize = 64 * 1024;
+/// The most that `serde_json` lets values be nested.
+const DEPTH: usize = 127;
 
 /// A JSON body of `T`.
 #[derive(Debug)]
@@ -29,6 +31,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             .field("Content-Type", "application/json is expected"));
         }
         let bytes = read(request.into_body()).await?;
+        // A list would be taken for an object's values in their order.
+        if !matches!(bytes.trim_ascii_start().first(), None | Some(b'{')) {
+            serde_json::from_slice::<serde::de::IgnoredAny>(&bytes)
+                .map_err(|error| json_problem(".", &error))?;
+            return Err(Problem::invalid().field("body", "a JSON object is expected"));
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();
@@ -52,8 +60,12 @@ async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large")
                 .detail(format!("a body has at most {BODY_BYTES} bytes")))
         }
-        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body could not be read")),
+        Err(_) => Err(malformed("it broke off")),
     }
+}
+
+fn malformed(detail: impl ToString) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body cannot be read").detail(detail)
 }
 
 /// Text that is not JSON is 400; JSON that is not what was expected is 422 with its path.
@@ -65,7 +77,11 @@ fn json_problem(path: &str, error: &serde_json::Error) -> Problem {
         let field = if path == "." { "body" } else { path };
         Problem::invalid().field(unknown_field(field, message), message)
     } else {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body is not JSON").detail(error)
+        let text = error.to_string();
+        malformed(match text.strip_prefix("recursion limit exceeded") {
+            Some(place) => format!("it is nested more than {DEPTH} deep{place}"),
+            None => format!("it is not JSON: {text}"),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod desired;
 pub mod hostname;
 pub mod ids;
+pub mod image;
 pub mod observed;
 pub mod operation;
 pub mod plan;

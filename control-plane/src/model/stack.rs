@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::image;
 use super::plan::Limits;
 
 /// Why a text is not a service's name.
@@ -196,8 +197,15 @@ impl Stack {
         let wrong = |field: &str, message: String| {
             Err(InvalidStack { field: format!("services.{name}.{field}"), message })
         };
-        if service.image.is_empty() || service.image.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return wrong("image", "an image is a name without spaces".into());
+        if !image::is_name(&service.image) {
+            return wrong(
+                "image",
+                format!(
+                    "{:?} is not an image's name, such as example/app, registry.example:5000/app:1.2 or one with \
+                     @sha256: and its digest",
+                    service.image
+                ),
+            );
         }
         if service.health != Health::None && service.port.is_none() {
             return wrong("port", "a service with a health check needs a port".into());

@@ -16,6 +16,7 @@ use super::services::{self, Context, Service};
 use super::{Error, Platform, Report, Result, checks, home, network, probe};
 use crate::edge::{self, Edge, EdgeSettings};
 use crate::engine::{NetworkSpec, VolumeSpec, names};
+use crate::model::release::ReleaseContent;
 use crate::render::nginx::{self, EdgeLimits, NginxContext};
 use crate::store::Store;
 
@@ -80,6 +81,8 @@ impl Platform {
         parts.run("checking the host", self.check(report)).await?;
         let keys = parts.run("keys and secrets", async { self.keys() }).await?;
         let images = parts.run("images", self.images(options, report)).await?;
+        // Before anything that runs is touched: a stack file that is wrong leaves all of it as it is.
+        let content = parts.run("stack and migrations", self.content(&images)).await?;
         parts.run("network and firewall", self.fence(&images)).await?;
 
         let nginx_conf = self.edge_files().await?;
@@ -98,7 +101,7 @@ impl Platform {
         };
         let mut changes = vec![self.start(&parts, Service::Postgres, &context).await?];
         let store = parts.run("registry", self.prepare_registry(&keys)).await?;
-        let (release, first_time) = parts.run("release", self.contents(&store, &keys, &images)).await?;
+        let (release, first_time) = parts.run("release", self.contents(&store, &keys, &content)).await?;
         store.close().await;
         for service in [Service::Api, Service::Gateway, Service::Edge, Service::Worker] {
             if options.without_roles && service != Service::Edge {
@@ -229,15 +232,21 @@ impl Platform {
         Ok((store, format!("schema version {version}")))
     }
 
+    /// What the release is to be made of.
+    async fn content(&self, images: &Images) -> Result<(ReleaseContent, String)> {
+        let content = self.release(images).await?;
+        let outcome = format!("{} images, {} migrations", content.images.len(), content.migrations.len());
+        Ok((content, outcome))
+    }
+
     async fn contents(
         &self,
         store: &Store,
         keys: &Keys,
-        images: &Images,
+        content: &ReleaseContent,
     ) -> Result<((String, bool), String)> {
         let first_time = self.first_admin(store, keys).await?;
-        let content = self.release(images).await?;
-        let (_, version) = self.register(store, &content).await?;
+        let (_, version) = self.register(store, content).await?;
         let outcome = format!("{version}, schema version {}", content.schema_version());
         Ok(((version, first_time), outcome))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::images::Images;
 use super::{Error, Platform, Result};
+use crate::database::migrate;
 use crate::model::ids::ReleaseId;
 use crate::model::release::{Migration, ReleaseContent};
 use crate::render::stack::{self, StackContext, StackError};
@@ -25,7 +26,8 @@ impl Platform {
     pub(super) async fn release(&self, images: &Images) -> Result<ReleaseContent> {
         let (text, name) = match &self.config.stack.file {
             Some(path) => (
-                std::fs::read_to_string(path).map_err(|source| Error::File { path: path.clone(), source })?,
+                std::fs::read_to_string(path)
+                    .map_err(|error| Error::Release(format!("stack.file {}: {error}", path.display())))?,
                 path.display().to_string(),
             ),
             None => (stack::DEFAULT.to_owned(), stack::DEFAULT_NAME.to_owned()),
@@ -44,6 +46,7 @@ impl Platform {
             Some(folder) => read_migrations(folder)?,
             None => parse_migrations(MIGRATIONS.iter().map(|(file, sql)| (*file, (*sql).to_owned())))?,
         };
+        migrate::check(&migrations).map_err(|error| Error::Release(error.to_string()))?;
         Ok(ReleaseContent { stack: text, images: ids, migrations })
     }
 
@@ -54,7 +57,8 @@ impl Platform {
         }
         self.engine.pull(image, PULL).await.map_err(|error| {
             Error::Release(format!(
-                "the image {image} of the stack file is not here and cannot be fetched: {error}"
+                "the image {image} of the stack file is not here and cannot be fetched: {error}; correct its name, \
+                 or build or load it first"
             ))
         })?;
         self.engine
@@ -89,7 +93,8 @@ fn named_images(
 }
 
 fn read_migrations(folder: &Path) -> Result<Vec<Migration>> {
-    let file = |source| Error::File { path: folder.to_owned(), source };
+    let file =
+        |error: std::io::Error| Error::Release(format!("stack.migrations {}: {error}", folder.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(file)? {
         let path = entry.map_err(file)?.path();

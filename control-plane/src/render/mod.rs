@@ -57,14 +57,21 @@ fn environment() -> &'static Result<Tera, Error> {
     })
 }
 
-/// What Tera says, without the excerpt of the source that it draws around it.
+/// What Tera says, in one line: without the excerpt of the source that it draws around it.
 pub(crate) fn message(error: &tera::Error) -> String {
-    match error.kind() {
+    let text = match error.kind() {
         tera::ErrorKind::SyntaxError(report) | tera::ErrorKind::RenderingError(report) => {
             report.message().to_owned()
         }
         other => other.to_string(),
+    };
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    if line == "Unexpected end of input" {
+        return "an expression is not closed: {{ needs its }}, {% its %}, and {% if %} and {% for %} their end"
+            .to_owned();
     }
+    line.to_owned()
 }
 
 #[cfg(test)]

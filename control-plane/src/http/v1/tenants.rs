@@ -113,9 +113,8 @@ pub(super) async fn create(
 
 /// The key a client sent, bound to what it sent with it.
 fn idempotency(headers: &HeaderMap, body: &NewTenant) -> Result<Option<Idempotency>, app::Error> {
-    let Some(key) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = rules::idempotency_key(key.to_str().unwrap_or_default())
-        .map_err(|message| app::Error::wrong("Idempotency-Key", message))?;
+    let Some(key) = single(headers, &IDEMPOTENCY_KEY, "Idempotency-Key")? else { return Ok(None) };
+    let key = rules::idempotency_key(key).map_err(|message| app::Error::wrong("Idempotency-Key", message))?;
     let text = serde_json::to_vec(body).map_err(app::Error::internal)?;
     let mut hash = Sha256::new();
     hash.update(b"POST /api/v1/tenants\n");
@@ -178,10 +177,19 @@ pub(super) async fn update(
     Ok(answer(&state, &changed))
 }
 
+/// The value of a header that may be there once; nothing is left of a value that is no text.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, shown: &str) -> Result<Option<&'a str>, app::Error> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(|value| value.to_str().unwrap_or_default())),
+        (_, Some(_)) => Err(app::Error::wrong(shown, "it is given twice")),
+    }
+}
+
 /// The generation that a client has seen; `*` stands for any.
 fn if_match(headers: &HeaderMap) -> Result<Option<i64>, app::Error> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
+    let Some(text) = single(headers, &header::IF_MATCH, "If-Match")? else { return Ok(None) };
+    let text = text.trim();
     if text == "*" {
         return Ok(None);
     }

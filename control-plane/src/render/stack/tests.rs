@@ -65,6 +65,24 @@ fn errors_name_file_line_and_field() {
             "",
         ),
         (
+            "TENANT_NAME: \"{{ tenant.name }}\"",
+            "TENANT_NAME: \"{{ tenant.name | shout }}\"",
+            "services.app.environment.TENANT_NAME",
+            "Unknown filter `shout`",
+        ),
+        (
+            "TENANT_NAME: \"{{ tenant.name }}\"",
+            "TENANT_NAME: \"{% if tenant.name %}x\"",
+            "services.app.environment.TENANT_NAME",
+            "is not closed",
+        ),
+        (
+            "image: \"{{ images.app }}\"",
+            "image: ../containers/json?x=",
+            "services.app.image",
+            "is not an image's name, such as",
+        ),
+        (
             "APP_KEY: app_key",
             "APP_KEY: hunter2",
             "services.app.secrets.APP_KEY",
@@ -80,6 +98,7 @@ fn errors_name_file_line_and_field() {
             error.starts_with(&start) && error.contains(message),
             "expected {start}...{message}, got {error}"
         );
+        assert_eq!(error.lines().count(), 1, "{error}");
         assert!(!error.contains("hunter2"), "a misplaced secret is repeated: {error}");
     }
 }

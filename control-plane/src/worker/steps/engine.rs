@@ -72,6 +72,10 @@ impl Scene<'_> {
             spec.user = self.database_user(&spec.image).await?;
         }
         let id = self.worker.deps.engine.ensure_container(&spec).await.map_err(|error| match error {
+            engine::Error::NotFound(what) if what.contains(&spec.image) => Failure::fatal(format!(
+                "the image {} is not on this engine any more; load it again, or give the tenant another release",
+                self.image_name(service)
+            )),
             engine::Error::NotFound(what) => {
                 Failure::retry(format!("the engine does not have what {service} needs: {what}"))
             }
@@ -84,6 +88,18 @@ impl Scene<'_> {
         }
         self.found(service, id);
         Ok(())
+    }
+
+    /// What people call the image of a service: as its stack says, or as its release does.
+    fn image_name(&self, service: &ServiceName) -> String {
+        let id = self.house.stack.services.get(service).map_or("", |service| service.image.as_str());
+        let images = &self.house.record.release.content.images;
+        let known = images.iter().find(|(_, known)| known.as_str() == id).map(|(name, _)| name.as_str());
+        match (images.get(id), known) {
+            (Some(fixed), _) => format!("{id} ({fixed})"),
+            (None, Some(name)) => format!("{name} of the release ({id})"),
+            (None, None) => id.to_owned(),
+        }
     }
 
     /// Official PostgreSQL images begin as root only to become this user, which they can be from the start.

@@ -1,6 +1,7 @@
 //! Whole lives of houses: the real binary, engine, PostgreSQL and nginx, each test in an installation of its own.
 
 mod apart;
+mod bad_input;
 mod crashes;
 pub mod installation;
 mod isolation;

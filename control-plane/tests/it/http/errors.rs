@@ -25,6 +25,14 @@ async fn bodies(world: &World) {
         (json!({}), 422, vec!["body"]),
         (json!({"name": ""}), 422, vec!["name"]),
         (json!({"name": "a\nb"}), 422, vec!["name", "slug"]),
+        (json!({"name": "a\u{0}b", "slug": "ab"}), 422, vec!["name"]),
+        (json!({"name": "a\u{202e}b", "slug": "ab"}), 422, vec!["name"]),
+        (json!({"name": "x", "plan": "a\u{0}"}), 422, vec!["plan"]),
+        (json!({"name": "x", "release": "a\u{0}"}), 422, vec!["release"]),
+        (json!({"name": "x", "settings": {"a\u{0}": 1}}), 422, vec!["settings"]),
+        (json!(["Listed", null, null, null, null]), 422, vec!["body"]),
+        (json!(null), 422, vec!["body"]),
+        (json!("Acme"), 422, vec!["body"]),
         (json!({"name": "x".repeat(121), "slug": "x"}), 422, vec!["name"]),
         (json!({"name": "日本"}), 422, vec!["slug"]),
         (json!({"name": "Acme"}), 409, vec!["slug"]),
@@ -53,19 +61,27 @@ async fn bodies(world: &World) {
         let said = answer.fields();
         assert!(fields.iter().all(|field| said.contains(field) || *field == "slug"), "{shown}: {said:?}");
     }
-    for (kind, body, status) in [
-        ("application/json", "{", 400),
-        ("application/json", "", 400),
-        ("application/json", "{\"name\":\"a\"}{", 400),
-        ("text/plain", "{}", 415),
-        ("application/x-www-form-urlencoded", "name=a", 415),
+    let bottomless = format!("{{\"name\":\"x\",\"settings\":{}", "{\"a\":".repeat(5_000));
+    for (kind, body, status, says) in [
+        ("application/json", "{".into(), 400, "it is not JSON: EOF"),
+        ("application/json", "[".into(), 400, "it is not JSON: EOF"),
+        ("application/json", "".into(), 400, "it is not JSON: EOF"),
+        ("application/json", "name=a".into(), 400, "line 1 column"),
+        ("application/json", "{\"name\":\"a\"}{".into(), 400, "trailing characters"),
+        ("application/json", "{\"name\":\"a\",\"name\":\"b\"}".into(), 422, "duplicate field"),
+        ("application/json", "{\"name\":\"\\ud800\"}".into(), 400, "line 1 column"),
+        ("application/json", Body::from(&b"{\"name\":\"\xff\"}"[..]), 400, "unicode"),
+        ("application/json", Body::from(&b"\xff\xfe{\0}\0"[..]), 400, "it is not JSON"),
+        ("application/json", bottomless.into(), 400, "nested more than 127 deep"),
+        ("text/plain", "{}".into(), 415, "application/json is expected"),
+        ("application/x-www-form-urlencoded", "name=a".into(), 415, "application/json is expected"),
+        ("multipart/form-data; boundary=x", "--x--".into(), 415, "application/json is expected"),
+        ("", "{}".into(), 415, "application/json is expected"),
     ] {
-        let request = world
-            .request(Method::POST, "/api/v1/tenants")
-            .header(header::CONTENT_TYPE, kind)
-            .body(Body::from(body))
-            .expect("request");
-        world.send(request).await.expect(status);
+        let request =
+            world.request(Method::POST, "/api/v1/tenants").header(header::CONTENT_TYPE, kind).body(body);
+        let answer = world.send(request.expect("request")).await.expect(status);
+        assert!(answer.text.contains(says), "{says}: {}", answer.text);
     }
 }
 
@@ -131,6 +147,16 @@ async fn queries(world: &World) {
         ("limit=201", "limit"),
         ("limit=many", "limit"),
         ("limit=-1", "limit"),
+        ("limit=1.5", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=%00", "limit"),
+        ("limit=", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("sort=name%3bdrop%20table%20tenants", "sort"),
+        ("state=running,%00", "state"),
+        ("cursor=%ff%00", "cursor"),
+        ("cursor=eyJhIjoxfQ", "cursor"),
+        ("plan=..%2f..", "plan"),
         ("state=awake", "state"),
         ("plan=golden", "plan"),
         ("sort=age", "sort"),
@@ -190,7 +216,25 @@ async fn keys(world: &World) {
     assert_eq!(send("key-2", body()).await.expect(409).body["code"], "slug_taken");
     // A refusal uses no key up.
     send("key-2", json!({"name": "Twice", "slug": "twice"})).await.expect(202);
-    assert_eq!(send("a b", body()).await.expect(422).fields(), ["Idempotency-Key"]);
+    let long = "k".repeat(129);
+    for bad in ["", "a b", "a\tb", long.as_str()] {
+        assert_eq!(send(bad, body()).await.expect(422).fields(), ["Idempotency-Key"], "{bad:?}");
+    }
+    // Neither of two values is the one that is meant.
+    for (method, path, name, values) in [
+        (Method::POST, "/api/v1/tenants", "Idempotency-Key", [&b"one"[..], b"two"]),
+        (Method::POST, "/api/v1/tenants", "Idempotency-Key", [b"\xff", b"\xff"]),
+        (Method::PATCH, "/api/v1/tenants/acme", "If-Match", [b"\"1\"", b"\"1\""]),
+    ] {
+        let request = world
+            .request(method, path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(name, values[0])
+            .header(name, values[1])
+            .body(Body::from(json!({"name": "Two"}).to_string()));
+        let refused = world.send(request.expect("request")).await.expect(422);
+        assert_eq!(refused.fields(), [name], "{}", refused.text);
+    }
 }
 
 async fn sign_in(world: &World) {
