@@ -105,6 +105,8 @@ pub struct Inspection {
     pub addresses: BTreeMap<String, Ipv4Addr>,
     /// What it may use now; a part that is not limited is 0.
     pub limits: Limits,
+    /// How long it has from being asked to stop until it is killed.
+    pub stop_grace: Duration,
 }
 
 /// An image that the engine has.
@@ -190,8 +192,9 @@ pub trait Engine: Send + Sync {
     /// Starts a container; one that runs already is left alone.
     async fn start(&self, id: &str) -> Result<()>;
 
-    /// Asks a container to stop and kills it when it did not within `grace`. One that is stopped or gone is success.
-    async fn stop(&self, id: &str, grace: Duration) -> Result<()>;
+    /// Asks a container to stop and kills it when it did not within `grace`, or else within the time that it was
+    /// made with. One that is stopped or gone is success.
+    async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<()>;
 
     /// Sends a signal (such as `SIGHUP`) to a running container.
     async fn kill(&self, id: &str, signal: &str) -> Result<()>;

@@ -20,6 +20,8 @@ use super::{Doors, GatewaySettings};
 
 /// The edge opens a connection for a request that it has; one that says nothing is none of its.
 const HEADERS_DEADLINE: Duration = Duration::from_secs(10);
+/// Whoever has connected by the end has this long to begin its request.
+const MOMENT: Duration = Duration::from_millis(100);
 /// After a failed accept (no file descriptors left, mostly) there is no use in trying again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -57,7 +59,9 @@ pub async fn serve(
     }
 
     // The socket's file may be another process's by now: it is left where it is.
-    drop(listener);
+    for stream in waiting(listener) {
+        under_way.spawn(talk(stream, Arc::clone(&visit), shutdown.clone()));
+    }
     under_way.close();
     if tokio::time::timeout(settings.drain, under_way.wait()).await.is_err() {
         tracing::warn!("some requests were still under way when the gateway stopped");
@@ -65,7 +69,30 @@ pub async fn serve(
     Ok(())
 }
 
+/// Connections that were made before the listener ends here: nobody else has let them in.
+fn waiting(listener: UnixListener) -> Vec<UnixStream> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let mut streams = Vec::new();
+    while let Ok((stream, _)) = listener.accept() {
+        let ready = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+        streams.extend(ready.inspect_err(|error| tracing::warn!(%error, "a connection is lost")));
+    }
+    streams
+}
+
+/// Whether a request has begun to come in. Who has connected is heard out for a moment even at the end.
+async fn asks(stream: &UnixStream, shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        ready = stream.readable() => ready.is_ok(),
+        () = async { shutdown.cancelled().await; tokio::time::sleep(MOMENT).await } => false,
+        () = tokio::time::sleep(HEADERS_DEADLINE) => false,
+    }
+}
+
 async fn talk(stream: UnixStream, visit: Arc<Visit>, shutdown: CancellationToken) {
+    if !asks(&stream, &shutdown).await {
+        return;
+    }
     let service = service_fn(move |request| {
         let visit = Arc::clone(&visit);
         async move { Ok::<_, Infallible>(visit.answer(request).await) }
@@ -77,6 +104,8 @@ async fn talk(stream: UnixStream, visit: Arc<Visit>, shutdown: CancellationToken
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
+        // the request that is there is taken in before the end is looked at
+        biased;
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();

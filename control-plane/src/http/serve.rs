@@ -3,20 +3,23 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long requests under way may take once the end has been asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long a connection may take for a request's head. Longer than the edge keeps an idle connection, so that it
 /// is always the edge that closes one and no request is sent into a closing connection.
 const HEAD: Duration = Duration::from_secs(90);
+/// Whoever has connected by the end has this long to begin its request.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How long to wait after a failed accept: out of file descriptors does not get better by hurrying.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -37,7 +40,7 @@ pub struct ServeError {
 pub async fn serve(path: &Path, router: Router, shutdown: CancellationToken) -> Result<(), ServeError> {
     let listener = open(path).map_err(|source| ServeError { path: path.to_owned(), source })?;
     tracing::info!(socket = %path.display(), "serving");
-    let graceful = GracefulShutdown::new();
+    let under_way = TaskTracker::new();
     loop {
         let stream = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -50,21 +53,58 @@ pub async fn serve(path: &Path, router: Router, shutdown: CancellationToken) -> 
                 }
             },
         };
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(64);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        under_way.spawn(talk(stream, router.clone(), shutdown.clone()));
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    for stream in waiting(listener) {
+        under_way.spawn(talk(stream, router.clone(), shutdown.clone()));
+    }
+    under_way.close();
+    if tokio::time::timeout(DRAIN, under_way.wait()).await.is_err() {
         tracing::warn!("requests were still under way at the end of the drain");
     }
     Ok(())
+}
+
+/// Connections that were made before the listener ends here: nobody else has let them in.
+fn waiting(listener: UnixListener) -> Vec<UnixStream> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let mut streams = Vec::new();
+    while let Ok((stream, _)) = listener.accept() {
+        let ready = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+        streams.extend(ready.inspect_err(|error| tracing::warn!(%error, "a connection is lost")));
+    }
+    streams
+}
+
+/// Whether a request has begun to come in. Who has connected is heard out for a moment even at the end.
+async fn asks(stream: &UnixStream, shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        ready = stream.readable() => ready.is_ok(),
+        () = async { shutdown.cancelled().await; tokio::time::sleep(MOMENT).await } => false,
+        () = tokio::time::sleep(HEAD) => false,
+    }
+}
+
+async fn talk(stream: UnixStream, router: Router, shutdown: CancellationToken) {
+    if !asks(&stream, &shutdown).await {
+        return;
+    }
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(64);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        // the request that is there is taken in before the end is looked at
+        biased;
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
 }
 
 fn open(path: &Path) -> io::Result<UnixListener> {
@@ -134,10 +174,25 @@ mod tests {
         let mode = std::fs::metadata(&path).expect("socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
 
+        // Who had connected and asked is answered, taken in or not. Nothing is awaited here, so nobody is taken in.
+        let late: Vec<_> = std::iter::repeat_with(|| {
+            let mut stream = std::os::unix::net::UnixStream::connect(&path).expect("connected");
+            let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            std::io::Write::write_all(&mut stream, request).expect("write");
+            stream.set_nonblocking(true).expect("a mode");
+            UnixStream::from_std(stream).expect("a stream")
+        })
+        .take(20)
+        .collect();
+        stop_second.cancel();
+        for mut stream in late {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("read");
+            assert!(answer.contains("I am second"), "{answer:?}");
+        }
+        second.await.expect("task").expect("served");
+
         stop_first.cancel();
         first.await.expect("task").expect("served");
-        assert!(ask(&mut connect(&path).await).await.contains("I am second"));
-        stop_second.cancel();
-        second.await.expect("task").expect("served");
     }
 }

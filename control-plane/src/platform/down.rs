@@ -12,8 +12,6 @@ use super::{Error, Platform, Report, Result};
 use crate::engine::{ContainerInfo, Engine, Labels, names};
 use crate::model::observed::ContainerState;
 
-/// How long a tenant's service may take to stop; longer than any stack file may ask for.
-const HOUSE_GRACE: Duration = Duration::from_secs(120);
 /// How many are stopped or removed at a time.
 const AT_ONCE: usize = 8;
 
@@ -104,7 +102,7 @@ impl Platform {
         let mut removed = 0;
         // The worker makes new ones as long as it lives.
         for container in self.containers_of(Service::Worker).await? {
-            self.engine.stop(&container.id, Duration::from_secs(5)).await?;
+            self.engine.stop(&container.id, Some(Duration::from_secs(5))).await?;
             self.engine.remove_container(&container.id).await?;
             removed += 1;
         }
@@ -166,7 +164,7 @@ async fn stop_all(engine: &Arc<dyn Engine>, containers: Vec<ContainerInfo>) -> R
     stream::iter(houses)
         .map(|house| async move {
             for container in house {
-                engine.stop(&container.id, HOUSE_GRACE).await?;
+                engine.stop(&container.id, None).await?;
             }
             Ok::<(), Error>(())
         })

@@ -166,7 +166,7 @@ async fn a_container_lives_and_goes_and_every_call_may_be_repeated() {
     }
 
     for _ in 0..2 {
-        engine.stop(&id, Duration::from_secs(1)).await.expect("stopped");
+        engine.stop(&id, Some(Duration::from_secs(1))).await.expect("stopped");
     }
     assert_eq!(engine.inspect(&id).await.expect("there").state, ContainerState::Exited);
     assert!(matches!(engine.endpoint(&id, &network.name, 1).await, Err(Error::NotFound(_))));
@@ -205,7 +205,7 @@ async fn what_belongs_to_another_installation_is_not_touched() {
         engine.ensure_volume(&volume).await,
         engine.ensure_container(&spec).await.map(drop),
         engine.start(&id).await,
-        engine.stop(&id, Duration::ZERO).await,
+        engine.stop(&id, Some(Duration::ZERO)).await,
         engine.kill(&id, "SIGKILL").await,
         engine.set_limits(&id, limits).await,
         engine.logs(&id, 1).await.map(drop),
@@ -260,7 +260,7 @@ async fn events_tell_of_our_containers() {
     let seen = tokio::time::timeout(PATIENCE, async {
         loop {
             own.engine.start(&id).await.expect("started");
-            own.engine.stop(&id, Duration::ZERO).await.expect("stopped");
+            own.engine.stop(&id, Some(Duration::ZERO)).await.expect("stopped");
             let next = tokio::time::timeout(Duration::from_secs(2), events.next()).await;
             if let Ok(event) = next {
                 return event.expect("the stream goes on").expect("an event");
@@ -383,7 +383,7 @@ async fn each_database_has_its_own_identity_and_password() {
         sqlx::query("CREATE TABLE kept (word text)").execute(&mut connection).await.expect("created");
         drop(connection);
 
-        own.engine.stop(&id, Duration::from_secs(30)).await.expect("stopped");
+        own.engine.stop(&id, Some(Duration::from_secs(30))).await.expect("stopped");
         assert_eq!(own.engine.inspect(&id).await.expect("there").exit_code, 0, "a clean stop");
         own.engine.start(&id).await.expect("started");
         let mut connection = answered(&own, &id, &network, &password).await.expect("the password works");

@@ -89,8 +89,8 @@ impl Docker {
             .ok_or_else(|| Error::NotFound(format!("user {name:?} in container {id}")))
     }
 
-    pub(super) async fn stop_ours(&self, id: &str, grace: Duration) -> Result<()> {
-        self.inspect(id).await?;
+    pub(super) async fn stop_ours(&self, id: &str, grace: Option<Duration>) -> Result<()> {
+        let grace = grace.unwrap_or(self.inspect(id).await?.stop_grace);
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
         let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
         let within = grace.saturating_add(STOP_MARGIN);

@@ -210,7 +210,7 @@ impl Engine for Docker {
         call("start a container", CHANGE, self.client.start_container(id, None)).await
     }
 
-    async fn stop(&self, id: &str, grace: Duration) -> Result<()> {
+    async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<()> {
         gone_is_fine(self.stop_ours(id, grace).await)
     }
 

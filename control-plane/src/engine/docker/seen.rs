@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
@@ -13,6 +14,9 @@ use crate::engine::{Attachment, ContainerInfo, EngineEvent, EngineInfo, EventKin
 use crate::model::ids::InstallationId;
 use crate::model::observed::ContainerState;
 use crate::model::plan::Limits;
+
+/// What Docker gives a container that was made without a time for stopping.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 pub(super) fn labels(labels: Option<HashMap<String, String>>) -> Labels {
     labels.unwrap_or_default().into_iter().collect()
@@ -75,11 +79,13 @@ pub(super) fn inspection(seen: ContainerInspectResponse) -> Inspection {
     let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let addresses: BTreeMap<_, _> =
         networks.iter().filter_map(|(name, endpoint)| Some((name.clone(), address(endpoint)?))).collect();
+    let config = seen.config.unwrap_or_default();
+    let stop_timeout = config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok());
     let never = |time: &String| time.starts_with("0001-");
     Inspection {
         id: seen.id.unwrap_or_default(),
         name: seen.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        labels: labels(seen.config.and_then(|config| config.labels)),
+        labels: labels(config.labels),
         image_id: seen.image.unwrap_or_default(),
         state: match state.status {
             Some(ContainerStateStatusEnum::CREATED) => ContainerState::Created,
@@ -93,6 +99,7 @@ pub(super) fn inspection(seen: ContainerInspectResponse) -> Inspection {
         error: state.error.unwrap_or_default(),
         addresses,
         limits: limits(&seen.host_config.unwrap_or_default()),
+        stop_grace: stop_timeout.map_or(STOP_GRACE, Duration::from_secs),
     }
 }
 

@@ -173,7 +173,7 @@ impl Engine for Fake {
         Ok(())
     }
 
-    async fn stop(&self, id: &str, _grace: Duration) -> Result<()> {
+    async fn stop(&self, id: &str, _grace: Option<Duration>) -> Result<()> {
         self.run("stop", id, |state| {
             if let Ok(container) = state.container(id)
                 && container.state == ContainerState::Running
@@ -271,6 +271,7 @@ impl Engine for Fake {
                     .filter_map(|(name, attachment)| Some((name, attachment.address?)))
                     .collect(),
                 limits: container.limits.unwrap_or(Limits { memory_mib: 0, cpu_millis: 0, pids: 0 }),
+                stop_grace: container.spec.stop_grace,
             })
         })
     }

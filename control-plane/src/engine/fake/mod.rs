@@ -204,8 +204,6 @@ fn attachments(container: &Container) -> BTreeMap<String, Attachment> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::engine::{Engine, NetworkMode, VolumeSpec};
 
@@ -241,7 +239,7 @@ mod tests {
         );
         let second = fake.ensure_container(&spec("second")).await.expect("made");
         assert!(fake.start(&second).await.is_err(), "the block is full");
-        fake.stop(&first, Duration::ZERO).await.expect("stopped");
+        fake.stop(&first, None).await.expect("stopped");
         fake.start(&second).await.expect("there is room again");
     }
 

@@ -178,9 +178,9 @@ impl Scene<'_> {
         Ok(())
     }
 
-    pub(super) async fn stop_container(&self, service: &ServiceName, container: &str) -> Result<(), Failure> {
-        let seconds = self.house.stack.services.get(service).map_or(10, |service| service.stop_seconds);
-        Ok(self.worker.deps.engine.stop(container, Duration::from_secs(u64::from(seconds))).await?)
+    /// Whatever the stack file says now, the container stops as it was made to.
+    pub(super) async fn stop_container(&self, container: &str) -> Result<(), Failure> {
+        Ok(self.worker.deps.engine.stop(container, None).await?)
     }
 
     pub(super) async fn remove_container(&self, container: &str) -> Result<(), Failure> {

@@ -70,7 +70,7 @@ impl<'a> Scene<'a> {
             Step::SetRoutes => self.set_routes().await,
             Step::WithdrawRoutes { hosts } => self.withdraw_routes(hosts).await,
             Step::Drain => self.drain().await,
-            Step::StopContainer { service, container } => self.stop_container(service, container).await,
+            Step::StopContainer { container, .. } => self.stop_container(container).await,
             Step::RemoveContainer { container, .. } => self.remove_container(container).await,
             Step::RemoveNetwork { network } => Ok(self.worker.deps.engine.remove_network(network).await?),
             Step::DropVolume { name } => self.drop_volume(name).await,
@@ -82,10 +82,8 @@ impl<'a> Scene<'a> {
         let seconds = match step {
             Step::Migrate => 15 * 60,
             Step::AwaitHealthy { .. } | Step::EnsureContainer { .. } | Step::StartContainer { .. } => 60,
-            Step::StopContainer { service, .. } => {
-                u64::from(self.house.stack.services.get(service).map_or(30, |service| service.stop_seconds))
-                    + 20
-            }
+            // more than any stack file may give a service
+            Step::StopContainer { .. } => 140,
             _ => 30,
         };
         Duration::from_secs(seconds)
