@@ -50,12 +50,20 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// Where people reach the platform.
+/// Where people reach the platform, and what one host may use of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EdgeConfig {
     pub listen: IpAddr,
     pub port: u16,
+    /// The largest request body, in MiB.
+    pub body_mib: u32,
+    /// Requests and upgraded connections of one host at a time.
+    pub connections_per_host: u32,
+    /// Requests of one host in a second.
+    pub requests_per_second: u32,
+    /// The longest silence of an app, a stream or an upgraded connection.
+    pub silence_seconds: u32,
 }
 
 /// The engine that runs containers.
@@ -189,7 +197,14 @@ impl Default for Config {
             installation: None,
             domain: load::built_in_domain(),
             tenants_domain: None,
-            edge: EdgeConfig { listen: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8080 },
+            edge: EdgeConfig {
+                listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                port: 8080,
+                body_mib: 64,
+                connections_per_host: 2_000,
+                requests_per_second: 10_000,
+                silence_seconds: 300,
+            },
             engine: EngineConfig { socket: PathBuf::from("/var/run/docker.sock") },
             network: NetworkConfig { pool: Ipv4Net::new_assert(Ipv4Addr::new(10, 201, 0, 0), 16) },
             images: ImagesConfig { base: "debian:trixie-slim".to_owned() },

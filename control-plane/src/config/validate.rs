@@ -8,7 +8,6 @@ use super::Config;
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     plans(config)?;
     network(config)?;
-    between("edge.port", config.edge.port.into(), 1..=65_535)?;
     let worker = &config.worker;
     between("worker.concurrency", worker.concurrency.into(), 1..=256)?;
     between("worker.lease_seconds", worker.lease_seconds.into(), 5..=600)?;
@@ -21,6 +20,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     between("gateway.holds_per_tenant", gateway.holds_per_tenant.into(), 1..=100_000)?;
     between("gateway.holds", gateway.holds.into(), 1..=100_000)?;
     between("gateway.wakes_per_minute", gateway.wakes_per_minute.into(), 1..=100_000)?;
+    edge(config)?;
     between("token_minutes", config.token_minutes.into(), 1..=525_600)?;
     domains(config)?;
     let email = &config.admin.email;
@@ -49,6 +49,17 @@ fn between(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), (Str
         return Ok(());
     }
     wrong(key, format!("{value} is not between {} and {}", range.start(), range.end()))
+}
+
+fn edge(config: &Config) -> Result<(), (String, String)> {
+    let edge = &config.edge;
+    between("edge.port", edge.port.into(), 1..=65_535)?;
+    between("edge.body_mib", edge.body_mib.into(), 1..=65_536)?;
+    between("edge.connections_per_host", edge.connections_per_host.into(), 1..=65_536)?;
+    between("edge.requests_per_second", edge.requests_per_second.into(), 1..=1_000_000)?;
+    // Whom the gateway holds hears nothing meanwhile.
+    let held = u64::from(config.gateway.hold_seconds);
+    between("edge.silence_seconds", edge.silence_seconds.into(), held + 5..=86_400)
 }
 
 fn plans(config: &Config) -> Result<(), (String, String)> {

@@ -1,6 +1,7 @@
 //! The edge's control door: JSON over HTTP over a unix socket.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,6 +50,16 @@ struct Total {
 #[derive(Debug, Deserialize)]
 struct AllCounts {
     hosts: BTreeMap<HostName, Counts>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Open {
+    open: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Waiting {
+    waiting: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,10 +116,13 @@ impl<'a> Door<'a> {
         Ok(self.ask::<_, AllCounts>(Method::GET, "/counts", None::<&()>).await?.hosts)
     }
 
-    pub(super) async fn counts_of(&self, host: &HostName) -> Result<Counts> {
-        let AllCounts { mut hosts } =
-            self.ask(Method::GET, &format!("/counts?host={host}"), None::<&()>).await?;
-        Ok(hosts.remove(host).unwrap_or_default())
+    pub(super) async fn open(&self, host: &HostName, but: Option<SocketAddr>) -> Result<u64> {
+        let but = but.map(|address| format!("&but={address}")).unwrap_or_default();
+        Ok(self.ask::<_, Open>(Method::GET, &format!("/open?host={host}{but}"), None::<&()>).await?.open)
+    }
+
+    pub(super) async fn close_connections(&self) -> Result<u64> {
+        Ok(self.ask::<_, Waiting>(Method::PUT, "/closing", None::<&()>).await?.waiting)
     }
 
     pub(super) async fn health(&self) -> Result<Health> {

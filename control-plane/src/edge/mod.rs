@@ -60,6 +60,9 @@ pub struct Counts {
 /// How the edge is: a new `started` means that its counts began anew.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Health {
+    /// The fingerprint of the base configuration that is in force.
+    #[serde(default)]
+    pub configuration: String,
     #[serde(deserialize_with = "door::milliseconds")]
     pub started: Option<DateTime<Utc>>,
     /// Live routes.
@@ -190,12 +193,13 @@ impl Edge {
         prove::prove(&self.settings, host, path, PROOF_DEADLINE).await
     }
 
-    /// Requests and upgraded connections of this host that are under way.
+    /// Requests and upgraded connections of this host that are under way, without those that went to the house at
+    /// this address.
     ///
     /// # Errors
     /// When the door does not answer.
-    pub async fn open_requests(&self, host: &HostName) -> Result<u64> {
-        Ok(self.door().counts_of(host).await?.open)
+    pub async fn open_requests(&self, host: &HostName, but: Option<SocketAddr>) -> Result<u64> {
+        self.door().open(host, but).await
     }
 
     /// What was counted for every host that was served since the edge started.
@@ -212,6 +216,15 @@ impl Edge {
     /// When it does not.
     pub async fn healthy(&self) -> Result<Health> {
         self.door().health().await
+    }
+
+    /// Has every answer from now on end its connection, for some seconds or until another configuration is in
+    /// force; answers how many connections are kept that nobody asks anything on.
+    ///
+    /// # Errors
+    /// When the door does not answer.
+    pub async fn close_connections(&self) -> Result<u64> {
+        self.door().close_connections().await
     }
 
     /// Writes the file that nginx starts from; see [`write_start_file`].

@@ -40,7 +40,7 @@ pub enum Step {
     WithdrawRoutes {
         hosts: BTreeSet<HostName>,
     },
-    /// Waits, for a bounded time, until the requests that are under way have ended.
+    /// Waits, for a bounded time, until the requests have ended that are under way to what is about to stop.
     Drain,
     StopContainer {
         service: ServiceName,

@@ -151,8 +151,27 @@ fn a_new_app_answers_before_the_old_one_goes() {
         container("a", "app", "old", ContainerState::Running),
     ]);
     let steps = steps(plan(&desired(DesiredState::Running), &observed));
-    assert!(before(&steps, "set_routes", "stop_container", None));
+    assert!(before(&steps, "set_routes", "drain", None));
+    assert!(before(&steps, "drain", "stop_container", None));
     assert!(before(&steps, "stop_container", "remove_container", None));
+}
+
+#[test]
+fn an_app_that_cannot_stand_beside_its_successor_is_left_by_its_visitors_first() {
+    let mut wanted = desired(DesiredState::Running);
+    wanted.services.get_mut(&service("app")).expect("app").volume =
+        Some(DesiredVolume { name: "v-app".into(), made: true });
+    let mut observed = running();
+    observed.volumes = Fact::Known(BTreeSet::from(["v-db".into(), "v-app".into()]));
+    observed.containers = Fact::Known(vec![
+        container("d", "db", "new", ContainerState::Running),
+        container("a", "app", "old", ContainerState::Running),
+    ]);
+    let steps = steps(plan(&wanted, &observed));
+    assert!(before(&steps, "withdraw_routes", "drain", None));
+    assert!(before(&steps, "drain", "stop_container", None));
+    assert!(before(&steps, "remove_container", "start_container", Some("app")));
+    assert!(before(&steps, "start_container", "set_routes", None));
 }
 
 #[test]

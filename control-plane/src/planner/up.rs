@@ -89,8 +89,10 @@ impl<'a> Way<'a> {
         // the same spec is the same name, and one volume is never used by two: those go before, the others after
         let (first, last): (Vec<_>, Vec<_>) =
             old.into_iter().partition(|container| service.volume.is_some() || container.hash == service.hash);
+        let stands = current.is_some_and(|container| container.state == ContainerState::Running);
+        let closed = if *name == self.desired.web && !stands { self.close(&first) } else { None };
         for container in first {
-            before.push(self.remove(container, &[]));
+            before.push(self.remove(container, closed.as_slice()));
         }
         let mut ready = self.run(name, current, before);
         if *name == self.desired.database {
@@ -104,8 +106,13 @@ impl<'a> Way<'a> {
         if *name == self.desired.web {
             ready = self.routes(current, ready);
         }
+        let mut gone_after = ready.clone();
+        // who began at the old one may end there
+        if *name == self.desired.web && last.iter().any(|old| old.state == ContainerState::Running) {
+            gone_after = vec![self.steps.add(Step::Drain, gone_after)];
+        }
         for container in last {
-            self.remove(container, &ready);
+            self.remove(container, &gone_after);
         }
         self.ready.insert(name, ready);
         Ok(())
@@ -194,6 +201,17 @@ impl<'a> Way<'a> {
             ready = vec![self.steps.add(Step::SetRoutes, ready)];
         }
         ready
+    }
+
+    /// Closes the front door before a web face that cannot stay until the next one is there: visitors wait at the
+    /// gateway, and those who are in may end.
+    fn close(&mut self, going: &[&SeenContainer]) -> Option<usize> {
+        let serves = |old: &&SeenContainer| old.state == ContainerState::Running && old.attached;
+        if self.desired.hosts.is_empty() || !going.iter().any(serves) {
+            return None;
+        }
+        let withdrawn = self.steps.add(Step::WithdrawRoutes { hosts: self.desired.hosts.clone() }, []);
+        Some(self.steps.add(Step::Drain, [withdrawn]))
     }
 
     /// Takes away what belongs to no service any more, and networks that stand beside the one in use.

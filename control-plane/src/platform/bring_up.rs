@@ -85,7 +85,6 @@ impl Platform {
         let content = parts.run("stack and migrations", self.content(&images)).await?;
         parts.run("network and firewall", self.fence(&images)).await?;
 
-        let nginx_conf = self.edge_files().await?;
         let info = self.engine.info().await?;
         let socket = &self.config.engine.socket;
         let context = Context {
@@ -94,11 +93,15 @@ impl Platform {
             installation: &self.id,
             images: &images,
             keys: &keys,
-            nginx_conf: &nginx_conf,
             engine_group: services::group_of(socket)
                 .map_err(|source| Error::File { path: socket.clone(), source })?,
             cpus: info.cpus,
         };
+        let volume = VolumeSpec {
+            name: names::platform(&self.id, Service::Postgres.as_str()),
+            labels: names::platform_labels(&self.id, Service::Postgres.as_str()),
+        };
+        self.engine.ensure_volume(&volume).await?;
         let mut changes = vec![self.start(&parts, Service::Postgres, &context).await?];
         let store = parts.run("registry", self.prepare_registry(&keys)).await?;
         let (release, first_time) = parts.run("release", self.contents(&store, &keys, &content)).await?;
@@ -171,25 +174,21 @@ impl Platform {
         Firewall::new(self.engine.clone(), &self.id, &self.config, image)
     }
 
-    /// Writes the edge's configuration, and the file of routes if there is none; answers the configuration.
-    async fn edge_files(&self) -> Result<String> {
-        let text = nginx::conf(&self.nginx_context())?;
-        let path = self.home.nginx_conf();
-        home::write_whole(&path, &text, 0o644).map_err(|source| Error::File { path, source })?;
-        if !self.home.routes().exists() {
-            edge::write_start_file(&self.home.routes(), &[]).await?;
-        }
-        Ok(text)
-    }
-
     fn nginx_context(&self) -> NginxContext {
-        let back_door = network::platform_address(self.config.network.pool);
+        let (edge, back_door) =
+            (&self.config.edge, network::platform_address(self.config.network.pool).into());
         NginxContext {
-            public: SocketAddr::new(self.config.edge.listen, self.config.edge.port),
-            back_door: Some(SocketAddr::new(back_door.into(), self.config.edge.port)),
+            public: SocketAddr::new(edge.listen, edge.port),
+            back_door: Some(SocketAddr::new(back_door, edge.port)),
             domain: self.config.domain.clone(),
             home: home::INSIDE.into(),
-            limits: EdgeLimits::default(),
+            limits: EdgeLimits {
+                body_mib: edge.body_mib,
+                connections_per_host: edge.connections_per_host,
+                requests_per_second: edge.requests_per_second,
+                silence_seconds: edge.silence_seconds,
+                ..EdgeLimits::default()
+            },
         }
     }
 
@@ -212,18 +211,20 @@ impl Platform {
     ) -> Result<(Service, Change)> {
         parts
             .run(service.as_str(), async {
-                if service == Service::Postgres {
-                    self.engine
-                        .ensure_volume(&VolumeSpec {
-                            name: names::platform(&self.id, service.as_str()),
-                            labels: names::platform_labels(&self.id, service.as_str()),
-                        })
-                        .await?;
-                }
-                let change = Box::pin(self.ensure(service, context)).await?;
+                let change = match service {
+                    Service::Edge => Box::pin(self.start_edge(context)).await?,
+                    _ => Box::pin(self.ensure(service, context)).await?,
+                };
                 Ok(((service, change), change.as_str().to_owned()))
             })
             .await
+    }
+
+    async fn start_edge(&self, context: &Context<'_>) -> Result<Change> {
+        if !self.home.routes().exists() {
+            edge::write_start_file(&self.home.routes(), &[]).await?;
+        }
+        self.ensure_edge(context, &nginx::conf(&self.nginx_context())?).await
     }
 
     async fn prepare_registry(&self, keys: &Keys) -> Result<(Store, String)> {

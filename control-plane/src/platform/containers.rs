@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::services::{Context, Service};
-use super::{Error, Platform, Result, firewall, probe};
+use super::{Error, Platform, Result, base_configuration, firewall, probe};
 use crate::engine::{self, ContainerInfo, names};
 use crate::model::observed::ContainerState;
 
@@ -22,6 +22,8 @@ pub enum Change {
     /// It ran as it should.
     None,
     Started,
+    /// It runs on, by another configuration.
+    Reloaded,
     /// Another took its place.
     Replaced,
 }
@@ -33,6 +35,7 @@ impl Change {
         match self {
             Self::None => "unchanged",
             Self::Started => "started",
+            Self::Reloaded => "reloaded",
             Self::Replaced => "replaced",
         }
     }
@@ -61,12 +64,12 @@ impl Platform {
         }
         let replaces = others.iter().chain(&same).any(|container| running(&container));
         if !service.overlaps() {
-            self.retire(service, &others).await?;
+            self.retire(&others).await?;
         }
         // One that ended, hangs or never started is not worth a diagnosis: it holds no data.
         for container in &same {
             if container.state != ContainerState::Running || others.is_empty() {
-                self.engine.stop(&container.id, service.stop_grace()).await?;
+                self.engine.stop(&container.id, None).await?;
                 self.engine.remove_container(&container.id).await?;
             }
         }
@@ -78,15 +81,15 @@ impl Platform {
         self.engine.start(&id).await?;
         self.wait_ready(service, &id, before).await?;
         if service.overlaps() {
-            self.retire(service, &others).await?;
+            self.retire(&others).await?;
         }
         Ok(if replaces { Change::Replaced } else { Change::Started })
     }
 
     /// Stops and removes containers of a service.
-    async fn retire(&self, service: Service, containers: &[ContainerInfo]) -> Result<()> {
+    async fn retire(&self, containers: &[ContainerInfo]) -> Result<()> {
         for container in containers {
-            self.engine.stop(&container.id, service.stop_grace()).await?;
+            self.engine.stop(&container.id, None).await?;
             self.engine.remove_container(&container.id).await?;
         }
         Ok(())
@@ -95,7 +98,7 @@ impl Platform {
     /// Stops and removes every container of a service.
     pub(super) async fn remove_service(&self, service: Service) -> Result<()> {
         let all = self.containers_of(service).await?;
-        self.retire(service, &all).await
+        self.retire(&all).await
     }
 
     /// Stops every container of a service, leaving it there.
@@ -107,16 +110,18 @@ impl Platform {
             .filter(|container| matches!(container.state, ContainerState::Running | ContainerState::Broken))
             .collect();
         for container in &running {
-            self.engine.stop(&container.id, service.stop_grace()).await?;
+            self.engine.stop(&container.id, None).await?;
         }
         Ok(running.len())
     }
 
     /// Removes helpers that their starters did not live to remove.
     pub(super) async fn sweep_helpers(&self) -> Result<()> {
-        for helper in self.engine.containers(&names::platform_labels(&self.id, firewall::ROLE)).await? {
-            if helper.state != ContainerState::Running {
-                self.engine.remove_container(&helper.id).await?;
+        for role in [firewall::ROLE, base_configuration::TRIAL] {
+            for helper in self.engine.containers(&names::platform_labels(&self.id, role)).await? {
+                if helper.state != ContainerState::Running {
+                    self.engine.remove_container(&helper.id).await?;
+                }
             }
         }
         Ok(())

@@ -95,6 +95,18 @@ impl Home {
         self.edge().join("nginx.conf")
     }
 
+    /// The edge's next configuration, until it is known to be good.
+    #[must_use]
+    pub fn nginx_conf_next(&self) -> PathBuf {
+        self.edge().join("nginx.conf.next")
+    }
+
+    /// The configuration that was in force before.
+    #[must_use]
+    pub fn nginx_conf_previous(&self) -> PathBuf {
+        self.edge().join("nginx.conf.previous")
+    }
+
     #[must_use]
     pub fn routes(&self) -> PathBuf {
         self.edge().join("routes.json")
@@ -151,7 +163,8 @@ impl Home {
     }
 }
 
-fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+/// Turns the failure to find a file into success.
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

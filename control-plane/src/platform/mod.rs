@@ -1,12 +1,14 @@
 //! Freehold's own bring-up: checks of the host, keys, images, the platform's containers, the firewall, and the way
 //! back down. Everything here can be repeated: what is right stays, what is not is set right.
 
+mod base_configuration;
 mod bring_up;
 pub mod checks;
 mod containers;
 mod doctor;
 mod down;
 pub mod firewall;
+mod helper;
 pub mod home;
 pub mod images;
 pub mod keys;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bring_up::{Options, Summary};
+pub use containers::Change;
 pub use status::{ServiceState, Status};
 
 use crate::config::Config;
@@ -64,6 +67,9 @@ pub enum Error {
     Release(String),
     #[error("edge: {0}")]
     Render(#[from] render::Error),
+    /// The edge cannot serve by its next base configuration.
+    #[error("edge: the new configuration is not in force, the one before is; {0}")]
+    Configuration(String),
     #[error("edge: {0}")]
     Edge(#[from] edge::Error),
     #[error(transparent)]

@@ -83,8 +83,6 @@ pub struct Context<'a> {
     pub installation: &'a InstallationId,
     pub images: &'a Images,
     pub keys: &'a Keys,
-    /// The text of the edge's configuration: another text is another container.
-    pub nginx_conf: &'a str,
     /// The group that may use the engine's socket.
     pub engine_group: u32,
     /// Processors of the machine.
@@ -108,10 +106,7 @@ impl Context<'_> {
         spec.stop_grace = service.stop_grace();
         spec.limits =
             Some(Limits { memory_mib: service.memory_mib(), cpu_millis: self.cpus.max(1) * 1000, pids: 512 });
-        let mut hash = fingerprint(&spec);
-        if service == Service::Edge {
-            hash = digest(&[&hash, self.nginx_conf]);
-        }
+        let hash = fingerprint(&spec);
         spec.labels = names::platform_labels(self.installation, service.as_str());
         spec.labels.insert(names::SPEC.to_owned(), hash.clone());
         spec.name = format!("{}-{}", names::platform(self.installation, service.as_str()), &hash[..8]);
@@ -132,8 +127,7 @@ impl Context<'_> {
     }
 
     fn bind(&self, below: &str, read_only: bool) -> Mount {
-        let source = self.home.root().join(below);
-        Mount::Bind { source, target: format!("{INSIDE}/{below}"), read_only }
+        bind(self.home, below, read_only)
     }
 
     fn role(&self, role: &str, uid: u32) -> Result<ContainerSpec, config::Error> {
@@ -216,21 +210,30 @@ impl Context<'_> {
     }
 
     fn edge(&self) -> ContainerSpec {
-        ContainerSpec {
-            network: NetworkMode::Host,
-            user: Some(format!("64103:{GROUP}")),
-            // Where `freehold serve` runs the roles, their sockets are in its user's group.
-            groups: self.home.group().into_iter().collect(),
-            tmpfs: [("/tmp".to_owned(), 64)].into(),
-            mounts: vec![
-                self.bind("edge", true),
-                self.bind("run/edge", false),
-                self.bind("run/api", true),
-                self.bind("run/gateway", true),
-            ],
-            files: vec![SecretFile::new(keys::PROBER_SECRET, self.keys.prober.clone())],
-            ..ContainerSpec::new("", &self.images.edge)
-        }
+        let prober = SecretFile::new(keys::PROBER_SECRET, self.keys.prober.clone());
+        ContainerSpec { files: vec![prober], ..nginx(self.home, &self.images.edge) }
+    }
+}
+
+fn bind(home: &Home, below: &str, read_only: bool) -> Mount {
+    Mount::Bind { source: home.root().join(below), target: format!("{INSIDE}/{below}"), read_only }
+}
+
+/// nginx as the edge runs it, from this image, without its secret.
+pub(super) fn nginx(home: &Home, image: &str) -> ContainerSpec {
+    ContainerSpec {
+        network: NetworkMode::Host,
+        user: Some(format!("64103:{GROUP}")),
+        // Where `freehold serve` runs the roles, their sockets are in its user's group.
+        groups: home.group().into_iter().collect(),
+        tmpfs: [("/tmp".to_owned(), 64)].into(),
+        mounts: vec![
+            bind(home, "edge", true),
+            bind(home, "run/edge", false),
+            bind(home, "run/api", true),
+            bind(home, "run/gateway", true),
+        ],
+        ..ContainerSpec::new("", image)
     }
 }
 
@@ -294,7 +297,6 @@ mod tests {
             installation: &installation,
             images: &images,
             keys: &keys,
-            nginx_conf: "worker_processes 1;",
             engine_group: 990,
             cpus: 2,
         });
@@ -358,11 +360,6 @@ mod tests {
                 context.spec(service).expect("spec").name == newer.spec(service).expect("spec").name
             };
             assert!(same(Service::Postgres) && same(Service::Edge) && !same(Service::Worker));
-            let other = Context { nginx_conf: "worker_processes 2;", ..*context };
-            assert_ne!(
-                context.spec(Service::Edge).expect("spec").name,
-                other.spec(Service::Edge).expect("spec").name
-            );
         });
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{Error, page};
 use crate::model::hostname::HostName;
@@ -55,13 +56,23 @@ impl Default for EdgeLimits {
     }
 }
 
-/// The whole `nginx.conf`.
+/// The whole `nginx.conf`, and what it is known by: nginx tells at its door which one is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseConfiguration {
+    pub text: String,
+    /// Twelve hex digits; another text has others.
+    pub fingerprint: String,
+}
+
+/// The configuration for this context.
 ///
 /// # Errors
 /// A mistake in the template.
-pub fn conf(context: &NginxContext) -> Result<String, Error> {
-    let whole = Whole { context, burst: context.limits.requests_per_second.saturating_mul(2) };
-    page("nginx/nginx.conf", &whole)
+pub fn conf(context: &NginxContext) -> Result<BaseConfiguration, Error> {
+    let burst = context.limits.requests_per_second.saturating_mul(2);
+    let text = |fingerprint: &str| page("nginx/nginx.conf", &Whole { context, burst, fingerprint });
+    let fingerprint = hex::encode(&Sha256::digest(text("")?)[..6]);
+    Ok(BaseConfiguration { text: text(&fingerprint)?, fingerprint })
 }
 
 /// The context with what follows from it.
@@ -70,6 +81,7 @@ struct Whole<'a> {
     #[serde(flatten)]
     context: &'a NginxContext,
     burst: u32,
+    fingerprint: &'a str,
 }
 
 #[cfg(test)]
@@ -90,7 +102,7 @@ mod tests {
     #[test]
     fn the_configuration_is_the_golden_one() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/nginx.conf");
-        let text = conf(&sample()).expect("the template renders");
+        let text = conf(&sample()).expect("the template renders").text;
         if std::env::var_os("FREEHOLD_GOLDEN").is_some() {
             std::fs::write(path, &text).expect("the golden file is written");
         }
@@ -100,7 +112,17 @@ mod tests {
 
     #[test]
     fn without_a_back_door_there_is_none() {
-        let text = conf(&NginxContext { back_door: None, ..sample() }).expect("the template renders");
+        let text = conf(&NginxContext { back_door: None, ..sample() }).expect("the template renders").text;
         assert!(!text.contains("platform.internal") && !text.contains("10.201.0.1"), "{text}");
+    }
+
+    #[test]
+    fn another_text_is_known_by_another_fingerprint() {
+        let limits = EdgeLimits { body_mib: 1, ..EdgeLimits::default() };
+        let (one, same) = (conf(&sample()).expect("rendered"), conf(&sample()).expect("rendered"));
+        let other = conf(&NginxContext { limits, ..sample() }).expect("rendered");
+        assert_eq!(one, same);
+        assert_ne!(one.fingerprint, other.fingerprint);
+        assert!(one.text.contains(&one.fingerprint));
     }
 }

@@ -124,10 +124,12 @@ async fn a_house_that_is_not_there_is_the_gateways_affair() {
     }
     let mut slow = Visitor::at(nginx.public).await;
     slow.send(format!("GET /slow HTTP/1.1\r\nHost: {ACME}\r\n\r\n")).await;
-    until("the request is open", async || nginx.edge.open_requests(&host(ACME)).await.unwrap() == 1).await;
+    until("the request is open", async || nginx.edge.open_requests(&host(ACME), None).await.unwrap() == 1)
+        .await;
     acme.go_on();
     slow.answer().await;
-    until("the request has ended", async || nginx.edge.open_requests(&host(ACME)).await.unwrap() == 0).await;
+    until("the request has ended", async || nginx.edge.open_requests(&host(ACME), None).await.unwrap() == 0)
+        .await;
     let counted = async || nginx.edge.counts().await.unwrap();
     until("all are counted", async || {
         let counts = counted().await;
@@ -141,7 +143,7 @@ async fn a_house_that_is_not_there_is_the_gateways_affair() {
     assert!(of_acme.bytes_in > 100 && of_acme.bytes_out > 100 && of_acme.last_at.is_some(), "{of_acme:?}");
     assert!(counts.contains_key(&host("known.example.test")));
     assert!(!counts.contains_key(&host("unknown.example.test")));
-    assert_eq!(nginx.edge.open_requests(&host("nobody.example.test")).await.unwrap(), 0);
+    assert_eq!(nginx.edge.open_requests(&host("nobody.example.test"), None).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -364,8 +366,10 @@ async fn streams_flow_and_limits_hold() {
     socket.read_until("hello\n").await;
     socket.send("and back\n").await;
     socket.read_until("and back\n").await;
-    until("only the tunnel is open", async || nginx.edge.open_requests(&host(ACME)).await.unwrap() == 1)
-        .await;
+    until("only the tunnel is open", async || {
+        nginx.edge.open_requests(&host(ACME), None).await.unwrap() == 1
+    })
+    .await;
     let mut other = Visitor::at(nginx.public).await;
     other.send(upgrade("h2c")).await;
     assert_eq!(other.answer().await.status, 200);
@@ -388,7 +392,7 @@ async fn streams_flow_and_limits_hold() {
     drop(waiting);
     until("their places are free", async || get(nginx.public, ACME, "/", &[]).await.status == 200).await;
     drop(socket);
-    until("nothing is open", async || nginx.edge.open_requests(&host(ACME)).await.unwrap() == 0).await;
+    until("nothing is open", async || nginx.edge.open_requests(&host(ACME), None).await.unwrap() == 0).await;
 }
 
 #[tokio::test]

@@ -323,7 +323,7 @@ async fn through_the_edge_a_sleeper_answers_too() {
     visitor.send("and back\n").await;
     visitor.read_until("and back\n").await;
     assert_eq!(acme.last().header("x-forwarded-for"), ["127.0.0.1"]);
-    let open = async || nginx.edge.open_requests(&"acme.test".parse().expect("a host name")).await;
+    let open = async || nginx.edge.open_requests(&"acme.test".parse().expect("a host name"), None).await;
     until("the edge knows that somebody is at home", async || open().await.expect("counts") == 1).await;
     drop(visitor);
     until("the tunnel has ended", async || open().await.expect("counts") == 0).await;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod edge;
+mod edge_moves;
 mod engine;
 mod gateway;
 mod houses;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -20,24 +18,15 @@ fn containers(installation: &Installation, running: bool) -> BTreeSet<String> {
     docker(&arguments).lines().map(str::to_owned).collect()
 }
 
-/// What `up` says it did about each service.
-fn changes(installation: &Installation) -> Vec<(String, String)> {
-    let mut arguments = installation.with_images("up");
-    arguments.push("--json");
-    let summary: Value = serde_json::from_str(&installation.run(&arguments)).expect("JSON");
-    serde_json::from_value(summary["services"].clone()).expect("pairs")
-}
-
-fn changed(installation: &Installation) -> Vec<String> {
-    let changes = changes(installation).into_iter();
-    changes.filter(|(_, what)| what != "unchanged").map(|(service, _)| service).collect()
-}
-
 /// The host's own nft: whether it did what it was asked. `None` where it is not installed or not allowed.
 fn nft(arguments: &[&str]) -> Option<bool> {
     let run = |arguments: &[&str]| std::process::Command::new("nft").args(arguments).output().ok();
     run(&["list", "tables", "ip"])?.status.success().then_some(())?;
     Some(run(arguments)?.status.success())
+}
+
+fn pair((service, what): (&str, &str)) -> (String, String) {
+    (service.to_owned(), what.to_owned())
 }
 
 #[tokio::test]
@@ -56,7 +45,7 @@ async fn up_is_repeated_without_effect_mends_what_is_broken_and_down_keeps_every
     assert_ne!(nft(&["list", "table", "inet", &table]), Some(false), "the host can list the table");
 
     let before = containers(&installation, false);
-    assert_eq!(changed(&installation), Vec::<String>::new());
+    assert_eq!(installation.changed(), []);
     assert_eq!(containers(&installation, false), before, "no container was touched");
     installation.run(&["status"]);
     installation.run(&["doctor"]);
@@ -78,7 +67,7 @@ async fn up_is_repeated_without_effect_mends_what_is_broken_and_down_keeps_every
         .collect();
     assert!(problems.contains("api") && problems.contains("gateway"), "{problems:?}");
     assert_eq!(problems.contains("firewall"), flushed, "{problems:?}");
-    assert_eq!(changed(&installation), ["api", "gateway"]);
+    assert_eq!(installation.changed(), [("api", "started"), ("gateway", "started")].map(pair));
     assert_eq!(healthy().await, 200);
     if flushed {
         assert_eq!(nft(&["list", "table", "inet", &table]), Some(true), "the firewall is in force again");
@@ -102,43 +91,6 @@ async fn up_is_repeated_without_effect_mends_what_is_broken_and_down_keeps_every
     assert!(!installation.path("keys").exists() && installation.path("config.yaml").exists());
     // What Drop erases once more must be there to be erased.
     std::fs::write(installation.path("installation"), &installation.id).expect("written");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_control_plane_is_replaced_without_a_lost_request() {
-    let installation = Installation::up();
-    let (port, host) = (installation.port, installation.domain.clone());
-    let api = installation.platform_containers("api");
-    let stop = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicUsize::new(0));
-    let visitor = tokio::spawn({
-        let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
-        async move {
-            let mut lost = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                match get(port, &host, "/healthz").await {
-                    Ok(answer) if answer.status == 200 => {
-                        answered.fetch_add(1, Ordering::Relaxed);
-                    }
-                    other => lost.push(format!("{other:?}")),
-                }
-            }
-            lost
-        }
-    });
-
-    // Another setting is another container, as another build is.
-    let file = installation.path("config.yaml");
-    let text = std::fs::read_to_string(&file).expect("settings");
-    std::fs::write(&file, format!("{text}token_minutes: 60\n")).expect("written");
-    let replaced = tokio::task::block_in_place(|| changed(&installation));
-    assert_eq!(replaced, ["api", "gateway", "worker"]);
-    stop.store(true, Ordering::Relaxed);
-    let lost = visitor.await.expect("the visitor");
-    assert!(lost.is_empty(), "{} of {} were lost: {:?}", lost.len(), answered.load(Ordering::Relaxed), lost);
-    assert!(answered.load(Ordering::Relaxed) > 0);
-    let now = installation.platform_containers("api");
-    assert!(now.len() == 1 && now != api, "{api:?} became {now:?}");
 }
 
 #[test]

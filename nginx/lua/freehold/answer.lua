@@ -63,9 +63,9 @@ end
 -- The gateway says of its answers which are some tenant's, and only those are counted.
 function M.from_gateway()
     local var = ngx.var
-    if var.upstream_http_x_freehold_tenant then
-        counts.began(var.host)
-        var.fh_counted = "1"
+    if var.fh_way == "gateway" and var.fh_live == "" and var.upstream_http_x_freehold_tenant then
+        counts.began(var.host, "gateway")
+        var.fh_counted = "gateway"
     end
 end
 

@@ -1,9 +1,12 @@
 -- What each host was served: the signal for sleep and for metering.
 --
--- How many requests are open is told at once, in `open`, by worker process and host. What ended is summed up in the
--- worker and told once in a second, in `counts`: r, i, o, l and the host for requests, bytes in, bytes out, when last.
+-- How many requests are open is told at once, in `open`, by worker process and host; besides, when that becomes
+-- another, by which way requests go (a live route, "gateway" or "platform"), and how many strays still went by
+-- others: who is about to stop is asked for what it still has. What ended is summed up in the worker and told once in
+-- a second, in `counts`: r, i, o, l and the host for requests, bytes in, bytes out, when last.
 
 local ffi = require "ffi"
+local routes = require "freehold.routes"
 
 ffi.cdef [[
 int kill(int pid, int signal);
@@ -29,32 +32,80 @@ local M = {}
 local function of(host)
     local count = hosts[host]
     if not count then
-        count = { key = process .. host, open = 0, requests = 0, bytes_in = 0, bytes_out = 0, last = 0 }
+        count = {
+            key = process .. host,
+            ways = {},
+            open = 0,
+            strays = 0,
+            requests = 0,
+            bytes_in = 0,
+            bytes_out = 0,
+            last = 0,
+        }
         hosts[host] = count
     end
     return count
 end
 
-function M.began(host)
+local function stray(count)
+    count.strays = count.open - (count.ways[count.way] or 0)
+    open:set(count.key .. " strays", count.strays)
+end
+
+local function opens(host, way)
     local count = of(host)
     count.open = count.open + 1
-    count.last = now()
+    count.ways[way] = (count.ways[way] or 0) + 1
+    if way ~= count.way then
+        count.way = way
+        open:set(count.key .. " way", way)
+        stray(count)
+    end
     open:set(count.key, count.open)
+    return count
+end
+
+local function closes(host, way)
+    local count = of(host)
+    local left = (count.ways[way] or 1) - 1
+    count.open = count.open - 1
+    if left > 0 then
+        count.ways[way] = left
+    else
+        count.ways[way] = nil
+    end
+    if count.strays > 0 then
+        stray(count)
+    end
+    open:set(count.key, count.open)
+    return count
+end
+
+function M.began(host, way)
+    opens(host, way).last = now()
+end
+
+-- A request goes on by another way than it began.
+function M.moved(host, from, to)
+    opens(host, to)
+    closes(host, from)
 end
 
 -- Of every request; those of hosts that nobody has are not counted, or anybody could fill the memory.
 function M.ended()
     local var = ngx.var
-    if var.fh_live == "" and var.fh_counted ~= "1" then
-        return
+    local way = var.fh_live
+    if way == "" then
+        way = var.fh_counted
+        if not way or way == "" then
+            return
+        end
     end
-    local count = of(var.host)
-    count.open = count.open - 1
+    local count = closes(var.host, way)
     count.last = now()
     count.requests = count.requests + 1
     count.bytes_in = count.bytes_in + (tonumber(var.request_length) or 0)
     count.bytes_out = count.bytes_out + (tonumber(var.bytes_sent) or 0)
-    open:set(count.key, count.open)
 end
 
 local function tell()
@@ -68,6 +119,8 @@ local function tell()
         end
         if count.open <= 0 then
             open:delete(count.key)
+            open:delete(count.key .. " way")
+            open:delete(count.key .. " strays")
             hosts[host] = nil
         end
     end
@@ -105,16 +158,26 @@ local function sum(host, alive)
     return count
 end
 
--- Counts of one host.
-function M.one(host)
-    return { [host] = sum(host, workers()) }
+-- What one host has open, without what went to the house at this address.
+function M.open_of(host, but)
+    local total = 0
+    for pid in pairs(workers()) do
+        local key = pid .. " " .. host
+        local there = open:get(key) or 0
+        local way = but and open:get(key .. " way")
+        if way and select(2, routes.parts(way)) == but then
+            there = open:get(key .. " strays") or 0
+        end
+        total = total + there
+    end
+    return total
 end
 
 -- Counts by host.
 function M.all()
     local alive, found = workers(), {}
     for _, key in ipairs(open:get_keys(0)) do
-        local pid, host = match(key, "^(%d+) (.+)$")
+        local pid, host = match(key, "^(%d+) (%S+)")
         if alive[pid] then
             found[host] = true
         else

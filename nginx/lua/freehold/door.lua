@@ -126,12 +126,23 @@ local function put_all()
 end
 
 local function get_counts()
-    local only = ngx.var.arg_host
-    say(200, { hosts = only and counts.one(only) or counts.all() })
+    say(200, { hosts = counts.all() })
+end
+
+local function get_open()
+    local var = ngx.var
+    say(200, { open = counts.open_of(var.arg_host or "", var.arg_but) })
+end
+
+-- For some seconds only: whoever asks for it and never comes back has done no harm.
+local function put_closing()
+    start.close()
+    say(200, { waiting = tonumber(ngx.var.connections_waiting) })
 end
 
 local function health()
     say(200, {
+        configuration = start.configuration,
         started = ngx.shared.counts:get("started"),
         routes = #routes.hosts(),
         prober = start.secret ~= nil,
@@ -144,6 +155,8 @@ local ANSWERS = {
     ["DELETE /routes"] = delete_routes,
     ["PUT /all"] = put_all,
     ["GET /counts"] = get_counts,
+    ["GET /open"] = get_open,
+    ["PUT /closing"] = put_closing,
     ["GET /health"] = health,
 }
 

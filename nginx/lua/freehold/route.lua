@@ -32,13 +32,19 @@ local function prepare(var)
     return probe and start.secret and same(probe, start.secret)
 end
 
+-- By a location that ends the connection with the answer, while this process is about to be replaced.
+local function last(var, way, upstream)
+    var.fh_way = way
+    var.fh_to = upstream
+    return ngx.exec("@closing")
+end
+
 local function platform(var, host)
     if prepare(var) then
         var.fh_said = "platform"
     end
-    counts.began(host)
-    var.fh_counted = "1"
-    return ngx.exec("@platform")
+    counts.began(host, "platform")
+    var.fh_counted = "platform"
 end
 
 function M.visitor()
@@ -47,10 +53,13 @@ function M.visitor()
     local host = var.host
     local live = routes.get(host)
     if live then
-        counts.began(host)
+        counts.began(host, live)
         var.fh_live = live
         if prepare(var) then
             var.fh_said = "direct " .. live
+        end
+        if start.closing then
+            return last(var, "direct", "freehold_direct")
         end
         return
     end
@@ -58,10 +67,17 @@ function M.visitor()
         return ngx.exit(400)
     end
     if start.platform[host] then
-        return platform(var, host)
+        platform(var, host)
+        if start.closing then
+            return last(var, "platform", "freehold_platform")
+        end
+        return ngx.exec("@platform")
     end
     if prepare(var) then
         var.fh_said = "gateway"
+    end
+    if start.closing then
+        return last(var, "gateway", "freehold_gateway")
     end
     return ngx.exec("@gateway")
 end
@@ -72,7 +88,8 @@ function M.back_door()
     if not start.back_door[host] then
         return ngx.exit(404)
     end
-    return platform(var, host)
+    platform(var, host)
+    return ngx.exec("@platform")
 end
 
 return M

@@ -13,6 +13,9 @@ int chmod(const char *path, unsigned int mode);
 -- Who may enter the platform's sockets, in every image of ours.
 local GROUP = 64100
 local UNCHANGED = 0xffffffff
+-- Seconds: how long answers end connections once it was asked for, and how soon a worker knows.
+local CLOSING = 5
+local LOOK = 0.2
 
 local M = {}
 
@@ -53,7 +56,18 @@ local function load_routes(path)
     end
 end
 
+-- Has the answers of this process and those beside it end their connections, for some seconds or until they are
+-- replaced by others of another configuration: nobody who keeps a connection shall ask just as it is closed.
+function M.close()
+    ngx.shared.counts:set("closing", M.configuration, CLOSING)
+end
+
+local function look()
+    M.closing = ngx.shared.counts:get("closing") == M.configuration
+end
+
 function M.master(settings)
+    M.configuration = settings.configuration
     M.door = settings.home .. "/run/edge/door.sock"
     M.gateway = "unix:" .. settings.home .. "/run/gateway/gateway.sock"
     M.platform = { [settings.domain] = true, ["admin." .. settings.domain] = true }
@@ -71,16 +85,23 @@ function M.master(settings)
         ngx.log(ngx.ERR, "the prober cannot be known: ", err or "its secret is too short")
     end
 
-    -- Shared memory outlives a reload, and is newer than the file then.
-    local kept = ngx.shared.counts
+    -- Shared memory outlives a reload, and is newer than the file then; unless its size was changed, which makes
+    -- it anew.
+    local kept, routes = ngx.shared.counts, ngx.shared.routes
     if not kept:get("started") then
-        load_routes(settings.home .. "/edge/routes.json")
         kept:set("started", ngx.now() * 1000)
+    end
+    if kept:get("size") ~= routes:capacity() then
+        if #routes:get_keys(1) == 0 then
+            load_routes(settings.home .. "/edge/routes.json")
+        end
+        kept:set("size", routes:capacity())
     end
 end
 
 function M.worker()
     counts.worker()
+    ngx.timer.every(LOOK, look)
     if ngx.worker.id() ~= 0 then
         return
     end

@@ -7,15 +7,12 @@ pub mod local;
 mod ruleset;
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use rand::RngExt;
 
 pub use ruleset::{Ruleset, table_name};
 
-use super::network;
+use super::{helper, network};
 use crate::config::Config;
-use crate::engine::{self, Capability, ContainerSpec, Engine, NetworkMode, names};
+use crate::engine::{self, Capability, ContainerSpec, Engine, NetworkMode};
 use crate::model::ids::InstallationId;
 use crate::model::plan::Limits;
 
@@ -27,8 +24,6 @@ const NOT_IN_FORCE: i64 = 3;
 
 /// What a helper prints when it has changed something.
 pub const APPLIED: &str = "applied";
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Why the firewall could not be looked at or changed.
 #[derive(Debug, thiserror::Error)]
@@ -110,37 +105,20 @@ impl Firewall {
     }
 
     fn helper(&self, action: &str) -> ContainerSpec {
-        // Several may be at work at once, a worker's and an operator's; none waits for another's name.
-        let number: u32 = rand::rng().random();
-        let name = format!("{}-{number:08x}", names::platform(&self.installation, ROLE));
         let mut command = vec!["firewall".to_owned(), action.to_owned()];
         command.extend(self.arguments.iter().cloned());
         ContainerSpec {
-            labels: names::platform_labels(&self.installation, ROLE),
             entrypoint: Some(vec!["/usr/local/bin/freehold".to_owned()]),
             command,
             network: NetworkMode::Host,
             user: Some("0:0".to_owned()),
             capabilities: vec![Capability::NetAdmin],
             limits: Some(Limits { memory_mib: 128, cpu_millis: 1000, pids: 32 }),
-            ..ContainerSpec::new(name, &self.image)
+            ..ContainerSpec::new("", &self.image)
         }
     }
 
     async fn help(&self, action: &str) -> Result<(i64, String), Error> {
-        let id = self.engine.ensure_container(&self.helper(action)).await?;
-        let outcome = self.run(&id).await;
-        // Removed whatever came of it; a helper that is left behind is swept by `down --erase` and the next `up`.
-        let removed = self.engine.remove_container(&id).await;
-        let outcome = outcome?;
-        removed?;
-        Ok(outcome)
-    }
-
-    async fn run(&self, id: &str) -> Result<(i64, String), Error> {
-        self.engine.start(id).await?;
-        let code = self.engine.wait_exit(id, DEADLINE).await?;
-        let output = self.engine.logs(id, 20).await?;
-        Ok((code, output.trim().to_owned()))
+        Ok(helper::run(self.engine.as_ref(), &self.installation, ROLE, self.helper(action)).await?)
     }
 }

@@ -8,6 +8,7 @@ use super::{Scene, held};
 use crate::edge::{Route, Way};
 use crate::engine::names;
 use crate::model::hostname::HostName;
+use crate::model::tenant::DesiredState;
 use crate::store::{Scope, houses};
 use crate::worker::failure::Failure;
 
@@ -22,10 +23,7 @@ impl Scene<'_> {
     /// Sets the routes, then sends a request through the edge for each name: only what answered that way is live.
     pub(super) async fn set_routes(&self) -> Result<(), Failure> {
         let (deps, house) = (&self.worker.deps, &self.house.record.house);
-        let web = &self.house.stack.web;
-        let port = self.service(web)?.port.ok_or_else(|| Failure::fatal("the web face has no port"))?;
-        let network = names::network(&deps.installation, house);
-        let address = deps.engine.endpoint(&self.container(web)?, &network, port).await?;
+        let address = self.address().await?;
         self.record_address(Some(address)).await?;
         let route = |host: &HostName| Route { host: host.clone(), house: house.clone(), address };
         let routes: Vec<Route> = self.house.desired.hosts.iter().map(route).collect();
@@ -65,20 +63,33 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Gives the requests that are under way a bounded time to end.
+    /// Gives the requests that are under way a bounded time to end; those of a house that moves within itself, from
+    /// one container to another, are not waited for where they may stay.
     pub(super) async fn drain(&self) -> Result<(), Failure> {
         let until = tokio::time::Instant::now() + DRAIN;
+        let stays = match self.house.desired.state {
+            DesiredState::Running => self.address().await.ok(),
+            _ => None,
+        };
         loop {
             let mut open = 0;
             for host in &self.house.desired.hosts {
                 // an edge that does not tell has no requests that it could still bring
-                open += self.worker.deps.edge.open_requests(host).await.unwrap_or(0);
+                open += self.worker.deps.edge.open_requests(host, stays).await.unwrap_or(0);
             }
             if open == 0 || tokio::time::Instant::now() >= until {
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Where the container that shall serve answers.
+    async fn address(&self) -> Result<SocketAddr, Failure> {
+        let (deps, web) = (&self.worker.deps, &self.house.stack.web);
+        let port = self.service(web)?.port.ok_or_else(|| Failure::fatal("the web face has no port"))?;
+        let network = names::network(&deps.installation, &self.house.record.house);
+        Ok(deps.engine.endpoint(&self.container(web)?, &network, port).await?)
     }
 
     /// Tells the gateway where the house answers, or that it does not.

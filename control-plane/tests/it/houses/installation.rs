@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use rand::RngExt;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::objects::docker;
@@ -49,6 +50,16 @@ impl Installation {
     /// `freehold up`, once more or for the first time.
     pub fn bring_up(&self) {
         self.run(&self.with_images("up"));
+    }
+
+    /// `freehold up`, once more: what it did about the services that it did not leave alone.
+    pub fn changed(&self) -> Vec<(String, String)> {
+        let mut arguments = self.with_images("up");
+        arguments.push("--json");
+        let summary: Value = serde_json::from_str(&self.run(&arguments)).expect("JSON");
+        let services: Vec<(String, String)> =
+            serde_json::from_value(summary["services"].clone()).expect("pairs");
+        services.into_iter().filter(|(_, what)| what != "unchanged").collect()
     }
 
     /// The arguments of a command that takes images made before.

@@ -44,6 +44,8 @@ struct State {
     go_on: Notify,
     /// What has arrived so far of a body at `/upload`.
     arrived: Mutex<usize>,
+    /// Every connection so far, and whether it is open.
+    connections: Mutex<Vec<bool>>,
 }
 
 pub struct House {
@@ -90,6 +92,7 @@ impl House {
             seen: Mutex::default(),
             go_on: Notify::new(),
             arrived: Mutex::default(),
+            connections: Mutex::default(),
         })
     }
 
@@ -112,13 +115,25 @@ impl House {
     pub fn arrived(&self) -> usize {
         *self.state.arrived.lock().expect("no panic")
     }
+
+    /// Whether each connection that was made so far is still open.
+    pub fn connections(&self) -> Vec<bool> {
+        self.state.connections.lock().expect("no panic").clone()
+    }
 }
 
 async fn talk<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: TokioIo<I>, state: Arc<State>) {
-    let service = service_fn(move |request| answer(request, Arc::clone(&state)));
+    let number = {
+        let mut connections = state.connections.lock().expect("no panic");
+        connections.push(true);
+        connections.len() - 1
+    };
+    let serving = Arc::clone(&state);
+    let service = service_fn(move |request| answer(request, Arc::clone(&serving)));
     // How a visit ends is told by what the test asserts.
     let _ =
         hyper::server::conn::http1::Builder::new().serve_connection(stream, service).with_upgrades().await;
+    state.connections.lock().expect("no panic")[number] = false;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +182,10 @@ async fn answer(mut request: Request<Incoming>, state: Arc<State>) -> Result<Res
     match path.as_str() {
         "/break-off" => return Err(BreaksOff),
         "/slow" => state.go_on.notified().await,
+        path if path.strip_prefix("/break-off-at-") == Some(&state.name) => {
+            state.go_on.notified().await;
+            return Err(BreaksOff);
+        }
         "/accel" => {
             for (name, value) in [
                 ("x-accel-redirect", "/.freehold/error"),

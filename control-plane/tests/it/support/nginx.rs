@@ -43,7 +43,7 @@ impl Nginx {
             home: PathBuf::from("/var/lib/freehold"),
             limits,
         };
-        std::fs::write(home.path().join("edge/nginx.conf"), conf(&context).expect("a configuration"))
+        std::fs::write(home.path().join("edge/nginx.conf"), conf(&context).expect("a configuration").text)
             .expect("written");
         std::fs::write(home.path().join("keys/prober.secret"), SECRET).expect("written");
         write_start_file(&settings.routes_file, routes).await.expect("written");
