@@ -192,6 +192,7 @@ pub fn migrations() -> Vec<Migration> {
         file(2, "changes", include_str!("../../../migrations/platform/V2__changes.sql")),
         file(3, "rights", include_str!("../../../migrations/platform/V3__rights.sql")),
         file(4, "workers", include_str!("../../../migrations/platform/V4__workers.sql")),
+        file(5, "search", include_str!("../../../migrations/platform/V5__search.sql")),
     ]
 }
 

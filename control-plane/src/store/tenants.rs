@@ -152,8 +152,7 @@ macro_rules! page_sql {
     ($column:literal, $cast:literal, $after:literal, $direction:literal) => {
         concat!(
             tenant_select!(),
-            "where ($1::text is null or t.slug ilike $1 or t.name ilike $1 or exists (
-                        select from freehold.host_names n where n.tenant_id = t.id and n.name ilike $1))
+            "where ($1::text is null or t.searched ilike $1)
                and ($2::text[] is null or freehold.status_of(t.desired_state, \
                         t.converged_generation = t.generation, t.ever_ready, h.stuck_reason is not null) = any ($2))
                and ($3::text is null or t.plan = $3)
@@ -213,7 +212,9 @@ pub async fn list(tx: &mut Tx, filter: &TenantFilter) -> Result<Page<TenantRecor
     let limit = pages::clamp(filter.limit);
     let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
     // The lower-cased name is the database's own, so that both sides of the comparison agree on every letter.
+    // What is asked for decides what is fast, so it is planned anew each time and not kept.
     let rows: Vec<TenantRecord> = sqlx::query_as(filter.sql())
+        .persistent(false)
         .bind(filter.search.as_deref().filter(|text| !text.is_empty()).map(pages::contains))
         .bind(if statuses.is_empty() { None } else { Some(statuses) })
         .bind(&filter.plan)

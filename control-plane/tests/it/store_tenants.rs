@@ -162,6 +162,8 @@ async fn listed(registry: &Registry, release: ReleaseId) {
     assert_eq!(found("\\").await, Vec::<String>::new());
     assert_eq!(found("' or true --").await, Vec::<String>::new());
     assert_eq!(found("").await.len(), everybody.len());
+    assert_eq!(found("änders").await, ["wolf", "zebra"]);
+    assert_eq!(found("x\n").await, Vec::<String>::new(), "nothing that is not in one of them");
     let team = TenantFilter { plan: Some("team".parse().expect("a plan")), ..filter(200) };
     assert_eq!(all_pages(registry, team).await.len(), 4);
     let provisioning = TenantFilter { statuses: vec![Status::Provisioning], ..filter(200) };
@@ -206,6 +208,10 @@ async fn changed(registry: &Registry, first: ReleaseId) {
         tenants::update(&mut tx, acme.id, change, "admin").await.expect("asked").expect("changed");
     let now = tenants::get(&mut tx, acme.id).await.expect("there");
     assert_eq!((now.name.as_str(), now.generation), ("Acme & Sons", 2));
+    for (text, hits) in [("acme & sons", 1), ("the acme", 0), ("acme.example", 1)] {
+        let filter = TenantFilter { search: Some(text.into()), limit: 9, ..TenantFilter::default() };
+        assert_eq!(tenants::list(&mut tx, &filter).await.expect("a page").items.len(), hits, "{text}");
+    }
     assert_eq!((now.settings["colour"].as_str(), now.plan.as_str()), (Some("red"), "team"));
     assert_eq!(operations::get(&mut tx, operation).await.expect("there").kind, OperationKind::Update);
 
