@@ -13,6 +13,9 @@ SCENARIOS = {
     "onboarding": "POST /tenants to the first page, one tenant at a time",
     "many": "20 tenants asked for together",
     "wake": "the first request to a tenant that sleeps",
+    "routes": "the edge with ten thousand routes",
+    "api": "the API with ten thousand tenants",
+    "memory": "the platform's own processes at rest, with a hundred tenants",
 }
 
 

@@ -9,14 +9,17 @@ import urllib.parse
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self):
+class Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path=SOCKET):
         super().__init__("localhost", timeout=120)
+        self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
+        self.sock.connect(self.path)
 
 
 def call(method, path, body=None, /, *, content="application/json", **query):
@@ -27,7 +30,7 @@ def call(method, path, body=None, /, *, content="application/json", **query):
     if body is not None:
         headers["Content-Type"] = content
         body = json.dumps(body).encode() if content == "application/json" else body
-    connection = _Connection()
+    connection = Connection()
     try:
         connection.request(method, f"/v1.41{path}", body, headers)
         answer = connection.getresponse()

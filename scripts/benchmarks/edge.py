@@ -1,0 +1,74 @@
+"""An installation's edge: its control door, its processes, and what they use."""
+
+import json
+from pathlib import Path
+
+from . import engine
+
+
+class Edge:
+    def __init__(self, freehold):
+        self.door = f"{freehold.home}/run/edge/door.sock"
+        label = {"freehold.installation": freehold.id, "freehold.role": "edge"}
+        (found,) = engine.find("containers", **label)
+        self.container, self.image = found["Id"], found["ImageID"]
+
+    def ask(self, method, path, body=None):
+        connection = engine.Connection(self.door)
+        try:
+            connection.request(method, path, body and json.dumps(body), {"Host": "door"})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path} at the door: {answer.status} {text.decode(errors='replace')}")
+        return json.loads(text)
+
+    def set(self, *routes):
+        self.ask("PUT", "/routes", {"routes": list(routes)})
+
+    def withdraw(self, *hosts):
+        self.ask("DELETE", "/routes", {"hosts": list(hosts)})
+
+    def address(self, host):
+        """Where the live route of a host leads."""
+        return next(one["address"] for one in self.ask("GET", "/routes")["routes"] if one["host"] == host)
+
+    def workers(self):
+        return workers(self.container)
+
+    def reload(self):
+        engine.call("POST", f"/containers/{self.container}/kill", signal="HUP")
+
+
+def route(host, house, address):
+    return {"host": host, "house": house, "address": address}
+
+
+def processes(container):
+    """The processes of a container, by their ids on this machine, with what each is called."""
+    seen = engine.call("GET", f"/containers/{container}/top", ps_args="-o pid,args")
+    return {int(process): name for process, name in seen["Processes"]}
+
+
+def workers(container):
+    """The processes of an nginx that take requests."""
+    found = processes(container).items()
+    return {process for process, name in found if "worker process" in name and "shutting" not in name}
+
+
+def memory(container):
+    """MiB of all processes of a container; what they share counts once."""
+    return sum(proportional(process) for process in processes(container)) / 1024
+
+
+def proportional(process):
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def cpu(container):
+    """Microseconds that the workers of an nginx have run."""
+    stats = (Path(f"/proc/{process}/schedstat").read_text(encoding="utf-8") for process in workers(container))
+    return sum(int(stat.split()[0]) for stat in stats) / 1000
