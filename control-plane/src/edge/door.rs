@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 
 use super::{Counts, Error, Health, Result, Route};
 use crate::model::hostname::HostName;
+use crate::model::ids::HouseId;
 
 /// The most the door may answer: some hundred thousand routes.
 const ANSWER_LIMIT: usize = 64 << 20;
@@ -81,6 +82,12 @@ impl<'a> Door<'a> {
         let Routes { mut routes } = self.ask(Method::GET, "/routes", None::<&()>).await?;
         routes.sort();
         Ok(routes)
+    }
+
+    pub(super) async fn routes_of(&self, house: &HouseId, hosts: &BTreeSet<HostName>) -> Result<Vec<Route>> {
+        let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+        let path = format!("/routes?house={house}&hosts={}", hosts.join(","));
+        Ok(self.ask::<_, Routes>(Method::GET, &path, None::<&()>).await?.routes)
     }
 
     pub(super) async fn set(&self, routes: &[Route]) -> Result<()> {

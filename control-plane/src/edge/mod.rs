@@ -7,7 +7,7 @@ mod door;
 mod prove;
 mod start_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -158,6 +158,14 @@ impl Edge {
     /// When the door does not answer, or not understandably.
     pub async fn routes(&self) -> Result<Vec<Route>> {
         self.door().routes().await
+    }
+
+    /// The live routes into this house, and those of these hosts into whichever.
+    ///
+    /// # Errors
+    /// When the door does not answer, or not understandably.
+    pub async fn routes_of(&self, house: &HouseId, hosts: &BTreeSet<HostName>) -> Result<Vec<Route>> {
+        self.door().routes_of(house, hosts).await
     }
 
     /// Makes these routes live, besides those that are, and checks that the edge has them.

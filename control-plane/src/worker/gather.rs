@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::failure::{Failure, chain};
 use super::house::House;
 use super::{Worker, probe};
-use crate::edge::Route;
+use crate::edge::{self, Route};
 use crate::engine::{ContainerInfo, NetworkInfo, VolumeInfo, names};
 use crate::model::desired::SpecHash;
 use crate::model::hostname::HostName;
@@ -38,7 +38,7 @@ impl Seen {
     }
 }
 
-/// Everything of this installation, in one list call each.
+/// Everything of this installation or of one house, in one list call each.
 pub(super) struct Everything {
     pub containers: Vec<ContainerInfo>,
     pub networks: Vec<NetworkInfo>,
@@ -47,15 +47,20 @@ pub(super) struct Everything {
     pub routes: Option<Vec<Route>>,
 }
 
-/// Lists all that carries these labels, and all routes.
-pub(super) async fn everything(worker: &Worker, labels: &names::Labels) -> Result<Everything, Failure> {
+/// Lists everything.
+pub(super) async fn everything(worker: &Worker) -> Result<Everything, Failure> {
+    list(worker, &names::Labels::new(), worker.deps.edge.routes()).await
+}
+
+/// Lists all that carries these labels, beside these routes.
+async fn list(
+    worker: &Worker,
+    labels: &names::Labels,
+    routes: impl Future<Output = edge::Result<Vec<Route>>>,
+) -> Result<Everything, Failure> {
     let engine = &worker.deps.engine;
-    let (containers, networks, volumes, routes) = tokio::join!(
-        engine.containers(labels),
-        engine.networks(labels),
-        engine.volumes(labels),
-        worker.deps.edge.routes(),
-    );
+    let (containers, networks, volumes, routes) =
+        tokio::join!(engine.containers(labels), engine.networks(labels), engine.volumes(labels), routes,);
     let routes = routes
         .inspect_err(|error| tracing::warn!(error = chain(error), "the edge does not tell its routes"))
         .ok();
@@ -91,7 +96,9 @@ impl Print {
 pub(super) async fn house(worker: &Worker, house: &House) -> Result<Seen, Failure> {
     let id = &house.record.house;
     let labels = names::house_labels(&worker.deps.installation, id);
-    let mut all = everything(worker, &labels).await?;
+    // a route of one of our names into another house is as wrong as one of another name into ours
+    let routes = worker.deps.edge.routes_of(id, &house.desired.hosts);
+    let mut all = list(worker, &labels, routes).await?;
     all.networks.sort_by(|one, other| one.id.cmp(&other.id));
     let print = Print::of(id.as_str(), house.record.tenant.generation, &all);
     let network = all.networks.first().map(|network| network.id.as_str());
@@ -107,14 +114,7 @@ pub(super) async fn house(worker: &Worker, house: &House) -> Result<Seen, Failur
         .filter_map(|container| Some((container.id.clone(), address(container, network, web_port)?)))
         .collect();
     let routes = match &all.routes {
-        // a route of one of our names into another house is as wrong as one of another name into ours
-        Some(routes) => Fact::Known(
-            routes
-                .iter()
-                .filter(|route| route.house == *id || house.desired.hosts.contains(&route.host))
-                .map(|route| (route.host.clone(), route.address))
-                .collect(),
-        ),
+        Some(routes) => Fact::Known(routes.iter().map(|route| (route.host.clone(), route.address)).collect()),
         None => Fact::Unknown,
     };
     let observed = Observed {

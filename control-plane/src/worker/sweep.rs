@@ -73,7 +73,7 @@ async fn leave(worker: &Worker) {
 
 async fn sweep(worker: &Arc<Worker>, reported: &mut BTreeSet<String>) -> Result<(), Failure> {
     // objects first: one that is there before its house is read can only be newer in the registry, never older
-    let all = gather::everything(worker, &names::Labels::new()).await?;
+    let all = gather::everything(worker).await?;
     let mut tx = worker.deps.store.begin(Scope::System).await?;
     houses::expired(&mut tx).await?;
     let live = houses::live(&mut tx).await?;

@@ -437,6 +437,15 @@ async fn the_door_takes_many_routes_and_no_nonsense() {
     let routes = many(12_000);
     nginx.edge.replace_all(&routes).await.unwrap();
     assert_eq!(nginx.edge.routes().await.unwrap(), routes);
+    // A look at one house sees its routes, and whoever has the names that it should have.
+    let own = route("own.example.test", "globexglob", ([10, 0, 0, 2], 80).into());
+    nginx.edge.set(std::slice::from_ref(&own)).await.unwrap();
+    let names = [routes[7].host.clone(), "nobody.example.test".parse().unwrap()].into();
+    let mut seen = nginx.edge.routes_of(&own.house, &names).await.unwrap();
+    seen.sort();
+    assert_eq!(seen, [own.clone(), routes[7].clone()]);
+    assert_eq!(nginx.edge.routes_of(&own.house, &Default::default()).await.unwrap().len(), 1);
+    nginx.edge.withdraw(&[own.host]).await.unwrap();
     nginx.edge.withdraw(&routes.iter().map(|route| route.host.clone()).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(nginx.edge.healthy().await.unwrap().routes, 0);
     // Without room it says so, and nobody else's route goes.

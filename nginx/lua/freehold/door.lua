@@ -74,6 +74,24 @@ local function set_all(parsed)
     return true
 end
 
+-- Of a house: its own, and whoever's of the hosts that it should have. One look at a house must not cost a list of
+-- all routes.
+local function get_routes()
+    local var = ngx.var
+    local house = var.arg_house
+    if not house then
+        return say_list("routes", live_of(routes.hosts()))
+    end
+    local wanted = "," .. (var.arg_hosts or "") .. ","
+    local found = {}
+    for _, host in ipairs(routes.hosts()) do
+        if routes.leads_to(host, house) or string.find(wanted, "," .. host .. ",", 1, true) then
+            found[#found + 1] = live(host)
+        end
+    end
+    say_list("routes", found)
+end
+
 local function put_routes()
     local given = body("routes")
     local parsed = given and parse_all(given)
@@ -150,7 +168,7 @@ local function health()
 end
 
 local ANSWERS = {
-    ["GET /routes"] = function() say_list("routes", live_of(routes.hosts())) end,
+    ["GET /routes"] = get_routes,
     ["PUT /routes"] = put_routes,
     ["DELETE /routes"] = delete_routes,
     ["PUT /all"] = put_all,

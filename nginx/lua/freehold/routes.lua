@@ -53,6 +53,11 @@ function M.parts(live)
     return sub(live, 1, HOUSE_LENGTH), sub(live, HOUSE_LENGTH + 2)
 end
 
+function M.leads_to(host, house)
+    local live = routes:get(host)
+    return live ~= nil and sub(live, 1, HOUSE_LENGTH) == house
+end
+
 function M.hosts()
     return routes:get_keys(0)
 end
