@@ -63,9 +63,19 @@ end
 -- The gateway says of its answers which are some tenant's, and only those are counted.
 function M.from_gateway()
     local var = ngx.var
-    if var.fh_way == "gateway" and var.fh_live == "" and var.upstream_http_x_freehold_tenant then
+    if var.fh_live == "" and var.upstream_http_x_freehold_tenant then
         counts.began(var.host, "gateway")
         var.fh_counted = "gateway"
+    end
+end
+
+-- Where requests of all ways come by.
+function M.from_any()
+    local way = ngx.var.fh_way
+    if way == "direct" then
+        return M.from_house()
+    elseif way == "gateway" then
+        return M.from_gateway()
     end
 end
 
