@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use control_plane::edge::Route;
 use control_plane::model::hostname::HostName;
 use control_plane::render::nginx::EdgeLimits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::house::{House, until};
 use crate::support::nginx::Nginx;
@@ -75,4 +77,46 @@ async fn what_cannot_be_sent_twice_is_sent_on_young_connections_only() {
     until("the writers' is closed", async || house.connections() == [true, false]).await;
     assert_eq!(ask("POST", "/").await, 200);
     assert_eq!(house.connections(), [true, false, true]);
+}
+
+/// An app that gives each request an interim answer before the final one.
+async fn hasty() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") && matches!(stream.read_buf(&mut head).await, Ok(1..)) {}
+                let answers = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                let _ = stream.write_all(answers.as_bytes()).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_edge_that_is_about_to_be_reloaded_ends_connections_and_guards_them_all_the_same() {
+    let house = House::open("globex").await;
+    let globex: HostName = "globex.example.test".parse().expect("a host name");
+    let there = Route {
+        host: globex.clone(),
+        house: "globexglob".parse().expect("a house id"),
+        address: house.address(),
+    };
+    let nginx = Nginx::start(&[route(hasty().await), there], EdgeLimits::default()).await;
+    let ask = async |host: &HostName| {
+        let mut visitor = Visitor::at(nginx.public).await;
+        visitor.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        visitor.answer().await
+    };
+    assert_eq!(ask(&host()).await.status, 502);
+    assert_eq!(ask(&globex).await.header("connection"), Some("keep-alive"));
+    until("answers end connections", async || {
+        nginx.edge.close_connections().await.expect("asked");
+        ask(&globex).await.header("connection") == Some("close")
+    })
+    .await;
+    assert_eq!(ask(&host()).await.status, 502);
 }
