@@ -14,6 +14,7 @@ SCENARIOS = {
     "many": "20 tenants asked for together",
     "wake": "the first request to a tenant that sleeps",
     "routes": "the edge with ten thousand routes",
+    "replacement": "releases, the control plane and the edge's configuration change under load",
     "api": "the API with ten thousand tenants",
     "memory": "the platform's own processes at rest, with a hundred tenants",
 }

@@ -52,8 +52,10 @@ class Installation:
             raise RuntimeError(f"freehold {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def up(self):
-        self.run("up", "--images", IMAGES)
+    def up(self, **settings):
+        """Once more, with these settings besides; what was done about each service."""
+        more = [f"--set={key.replace('__', '.')}={value}" for key, value in settings.items()]
+        return dict(json.loads(self.run("up", "--images", IMAGES, "--json", *more))["services"])
 
     def connection(self):
         """A connection to the edge, kept open."""

@@ -4,10 +4,13 @@ import http.client
 import json
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+
+from .figures import Figure
 
 # What a browser sends.
 HEADERS = {
@@ -22,10 +25,11 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
 class Steady:
-    """Clients that ask in turn for each of the hosts, `rate` times a second together, until the block ends."""
+    """Clients that ask in turn for each of the hosts, `rate` times a second together, until the block ends. With a
+    `body`, they send it by POST."""
 
-    def __init__(self, port, hosts, *, rate, clients, closing, path="/"):
-        self.port, self.hosts, self.closing, self.path = port, hosts, closing, path
+    def __init__(self, port, hosts, *, rate, clients, closing, path="/", body=None):
+        self.port, self.hosts, self.closing, self.path, self.body = port, hosts, closing, path, body
         self.answered, self.failures = 0, []
         self._pause = clients / rate
         self._ended = threading.Event()
@@ -65,13 +69,28 @@ class Steady:
     def _one(self, connection, host):
         """What was wrong with one request, if anything."""
         try:
-            closing = {"Connection": "close"} if self.closing else {}
-            connection.request("GET", self.path, headers={"Host": host, **HEADERS, **closing})
+            headers = {"Host": host, **HEADERS}
+            if self.closing:
+                headers["Connection"] = "close"
+            if self.body is not None:
+                headers |= {"Content-Type": "application/json", "Accept": "application/json"}
+            method = "GET" if self.body is None else "POST"
+            connection.request(method, self.path, self.body, headers)
             answer = connection.getresponse()
             answer.read()
-            return None if answer.status == 200 else f"status {answer.status}"
+            return None if answer.status in (200, 201) else f"status {answer.status}"
         except (OSError, http.client.HTTPException) as error:
             return repr(error)
+
+
+def failed(name, *loads):
+    """How many requests failed, of all; none may."""
+    answered, failures = sum(load.answered for load in loads), [one for load in loads for one in load.failures]
+    if not all(load.answered for load in loads):
+        raise RuntimeError("nothing was asked for")
+    for failure in failures[:5]:
+        print(f"   {failure}", file=sys.stderr)
+    return Figure(f"{name} (of {answered})", "requests", [len(failures)], aim=0)
 
 
 def flood(port, hosts, connections, path="/", seconds=1):

@@ -8,7 +8,7 @@ from . import rows
 from .edge import Edge, cpu, memory, route
 from .figures import Figure
 from .freehold import DOMAIN, Stopwatch, free_port, installation, until
-from .load import Steady, flood
+from .load import Steady, failed, flood
 from .nginx import APP, MAP, STATIC, nginx
 
 TENANTS = 10_000
@@ -106,14 +106,6 @@ def while_reloaded(freehold, edge):
             edge.reload()
     for which, load in (("kept connections", kept), ("new connections", closing)):
         yield failed(f"failed in {RELOADS} reloads, {which}", load)
-
-
-def failed(name, load):
-    if not load.answered:
-        raise RuntimeError("nothing was asked for")
-    for failure in load.failures[:5]:
-        print(f"   {failure}")
-    return Figure(f"{name} (of {load.answered})", "requests", [len(load.failures)], aim=0)
 
 
 def added(freehold, edge, at_once):
