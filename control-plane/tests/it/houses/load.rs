@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::wait;
 
 /// Between two requests of one visitor.
-const PACE: Duration = Duration::from_millis(15);
+const PACE: Duration = Duration::from_millis(40);
 /// The longest that a single request may take under load.
 const LIMIT: Duration = Duration::from_secs(20);
 

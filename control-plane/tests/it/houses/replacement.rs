@@ -2,8 +2,10 @@
 //! configuration. No request is lost.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use control_plane::config::{Config, Flag, Sources};
+use control_plane::edge::{Edge, EdgeSettings};
 use control_plane::platform::Platform;
 use control_plane::render::nginx::BaseConfiguration;
 use hyper::StatusCode;
@@ -58,6 +60,15 @@ impl Upload {
         self.0.send(format!("{:x}\r\n{text}\r\n", text.len())).await;
     }
 
+    /// So many pieces more, one every tenth of a second.
+    async fn go_on(&mut self, pieces: usize) {
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        for _ in 0..pieces {
+            pace.tick().await;
+            self.piece("er").await;
+        }
+    }
+
     async fn end(mut self) -> Answer {
         self.piece(r#""}"#).await;
         self.0.send("0\r\n\r\n").await;
@@ -89,6 +100,16 @@ async fn listen(installation: &Installation, host: &str) -> Visitor {
     stream.send(format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
     stream.read_until("listening").await;
     stream
+}
+
+/// The edge as its worker sees it, for looking at.
+fn edge(installation: &Installation) -> Edge {
+    Edge::new(EdgeSettings {
+        door: installation.path("run/edge/door.sock"),
+        routes_file: installation.path("edge/routes.json"),
+        public: SocketAddr::from(([127, 0, 0, 1], installation.port)),
+        prober_secret: String::new().into(),
+    })
 }
 
 /// The app's only container; waits until there is but one, and not this one.
@@ -134,23 +155,22 @@ async fn a_tenant_moves_to_another_release_without_a_lost_request() {
     .await;
     stream.read_until("\r\n0\r\n\r\n").await;
     // longer than the new release would give it
-    let mut pace = tokio::time::interval(std::time::Duration::from_millis(100));
-    for _ in 0..20 {
-        pace.tick().await;
-        upload.piece("er").await;
-    }
+    upload.go_on(20).await;
     assert_eq!(upload.end().await.status, 201);
     let old = successor(&installation, &house, &old).await;
     admin.settle("acme", "running").await;
 
     // and back, from an app that is gone the moment it is told to stop
-    let upload = Upload::begin(&installation, &host).await;
+    let edge = edge(&installation);
+    let before = edge.routes().await.expect("routes");
+    let mut upload = Upload::begin(&installation, &host).await;
     move_to(gentle).await;
-    wait::until("there is a new app", || async {
-        if containers(&installation, &house, "app").len() == 2 { Ok(()) } else { Err("not yet".to_owned()) }
+    wait::until("the new app is routed", || async {
+        let now = edge.routes().await.map_err(|error| error.to_string())?;
+        if now == before { Err("not yet".to_owned()) } else { Ok(()) }
     })
     .await;
-    load.goes_on(100).await;
+    upload.go_on(10).await;
     assert_eq!(upload.end().await.status, 201);
     let old = successor(&installation, &house, &old).await;
     admin.settle("acme", "running").await;
