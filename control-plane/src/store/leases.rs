@@ -154,6 +154,22 @@ pub async fn extend(tx: &mut Tx, claim: &Claim, lease_seconds: u32) -> Result<bo
 }
 
 /// Ends a lease with what came of the work for `generation`. `false`: it was lost before, or the house is gone,
+/// Ends all leases of a worker but those of the houses that it still sees to; nothing came of them.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn abandon(tx: &mut Tx, worker_key: i64, but: &[HouseId]) -> Result<()> {
+    sqlx::query(
+        "update freehold.houses set lease_worker = null, lease_token = null, lease_expires = null
+          where lease_worker = $1 and not (id = any ($2))",
+    )
+    .bind(worker_key)
+    .bind(but)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
 /// and nothing was written.
 ///
 /// A reached generation ends every open operation up to it. Failures are counted for their own generation only,

@@ -1,7 +1,5 @@
 //! Hearing of changes, and being known to live.
 
-use std::time::Duration;
-
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use crate::model::hostname::HostName;
@@ -36,52 +34,76 @@ pub enum Notice {
     HouseDue(HouseId),
     Operation(OperationId),
     Door(HostName),
-    /// The connection was lost and is back: anything may have been missed, so look at everything once.
+    /// The connection is lost, and the presence with it.
+    Lost,
+    /// The connection is back, and the presence: anything may have been missed, so look at everything once.
     Reconnected,
 }
 
 /// A connection of its own that hears announcements, and by a lock it holds says that its worker lives.
 #[derive(Debug)]
 pub struct Listener {
-    inner: PgListener,
+    options: PgConnectOptions,
+    channels: Vec<Channel>,
+    /// `None` while the connection is lost.
+    session: Option<PgListener>,
     present_as: Option<i64>,
 }
 
 impl Listener {
     pub(super) async fn connect(options: PgConnectOptions, channels: &[Channel]) -> Result<Self> {
+        let mut listener = Self { options, channels: channels.to_vec(), session: None, present_as: None };
+        listener.session = Some(listener.open().await?);
+        Ok(listener)
+    }
+
+    async fn open(&self) -> Result<PgListener> {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(super::PATIENCE)
             // Never used again: closing it at once also gives up the presence.
             .after_release(|_, _| Box::pin(async { Ok(false) }))
-            .connect_with(options)
+            .connect_with(self.options.clone())
             .await?;
-        let mut inner = PgListener::connect_with(&pool).await?;
-        inner.ignore_pool_close_event(true);
-        inner.listen_all(channels.iter().map(|channel| channel.name())).await?;
-        Ok(Self { inner, present_as: None })
+        let mut session = PgListener::connect_with(&pool).await?;
+        session.ignore_pool_close_event(true);
+        // It would come back without its presence, and after a long outage without a word.
+        session.eager_reconnect(false);
+        session.listen_all(self.channels.iter().map(|channel| channel.name())).await?;
+        Ok(session)
     }
 
     pub(super) async fn be_present(&mut self, key: i64) -> Result<()> {
-        // Shared, so that a lingering session of our own from before a lost connection does not keep us waiting.
-        sqlx::query("select pg_advisory_lock_shared($1)").bind(key).execute(&mut self.inner).await?;
         self.present_as = Some(key);
+        if let Some(session) = &mut self.session {
+            lock(session, key).await?;
+        }
         Ok(())
     }
 
-    /// Waits for the next notice. After a lost connection the presence is taken up again.
+    /// Waits for the next notice. A lost connection is told at once, and the call after that opens another and takes
+    /// the presence up again.
     ///
     /// # Errors
     /// When the server cannot be reached again; calling it once more tries again.
     pub async fn next(&mut self) -> Result<Notice> {
         loop {
-            let Some(notification) = self.inner.try_recv().await? else {
+            let Some(session) = &mut self.session else {
+                let mut session = self.open().await?;
                 if let Some(key) = self.present_as {
-                    self.be_present(key).await?;
+                    lock(&mut session, key).await?;
                 }
+                self.session = Some(session);
                 return Ok(Notice::Reconnected);
+            };
+            let notification = match session.try_recv().await {
+                Ok(Some(notification)) => notification,
+                Ok(None) | Err(_) => {
+                    self.session = None;
+                    return Ok(Notice::Lost);
+                }
             };
             let payload = notification.payload();
             let notice = match notification.channel() {
@@ -98,4 +120,10 @@ impl Listener {
             }
         }
     }
+}
+
+/// Shared, so that a lingering session of our own from before a lost connection does not keep us waiting.
+async fn lock(session: &mut PgListener, key: i64) -> Result<()> {
+    sqlx::query("select pg_advisory_lock_shared($1)").bind(key).execute(session).await?;
+    Ok(())
 }

@@ -45,6 +45,9 @@ pub const OWNER_ROLE: &str = "freehold_owner";
 pub const API_ROLE: &str = "freehold_api";
 pub const GATEWAY_ROLE: &str = "freehold_gateway";
 pub const WORKER_ROLE: &str = "freehold_worker";
+/// How long a caller waits for a connection: longer than the server needs to start again, shorter than people wait for
+/// an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Where the history of the registry's own migrations is kept.
 pub const HISTORY: &str = "freehold.schema_history";
 
@@ -108,7 +111,7 @@ impl Store {
     /// Connects as one role over the server's socket.
     ///
     /// # Errors
-    /// When the server cannot be reached within 10 seconds or refuses the role.
+    /// When the server cannot be reached within 5 seconds or refuses the role.
     pub async fn connect(
         socket_dir: &Path,
         database: &str,
@@ -132,7 +135,7 @@ impl Store {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(16)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(PATIENCE)
             // A begin() whose caller went away leaves the session inside a transaction, and sqlx 0.9.0 gives it
             // back to the pool as it is: the next user would work inside a stranger's transaction.
             .after_release(|connection, _| {
@@ -149,7 +152,7 @@ impl Store {
     /// Begins a transaction on behalf of `scope`.
     ///
     /// # Errors
-    /// When no connection is to be had within 10 seconds.
+    /// When no connection is to be had within 5 seconds.
     pub async fn begin(&self, scope: Scope) -> Result<Tx> {
         let (scope, tenant) = match scope {
             Scope::Platform => ("platform", String::new()),

@@ -23,10 +23,8 @@ struct End {
     outcome: Outcome,
 }
 
-/// Sees to the house and gives the lease back.
-pub(super) async fn house(worker: &Arc<Worker>, claim: Claim) {
-    let lost = CancellationToken::new();
-    worker.held().insert(claim.house.clone(), lost.clone());
+/// Sees to the house and gives the lease back, unless it is `lost` meanwhile.
+pub(super) async fn house(worker: &Arc<Worker>, claim: Claim, lost: CancellationToken) {
     let end = tokio::select! {
         end = converge(worker, &claim) => Some(end),
         () = keep(worker, &claim) => None,

@@ -50,17 +50,19 @@ async fn round(
     tasks: &TaskTracker,
 ) -> Result<Duration, crate::store::Error> {
     let free = room.available_permits();
-    if free == 0 {
-        return Ok(LONGEST_NAP); // whoever ends wakes us
+    if free == 0 || !worker.presence.is_known() {
+        return Ok(LONGEST_NAP); // whoever ends wakes us, and so does whoever makes us known again
     }
+    worker.presence.tidy(worker).await?;
     let lease = worker.deps.config.worker.lease_seconds;
     let claims = claim(&worker.deps.store, worker.key, lease, i64::try_from(free).unwrap_or(1)).await?;
     for claim in claims {
         fault::place("claimed");
         let Ok(permit) = Arc::clone(room).try_acquire_owned() else { break };
-        let worker = Arc::clone(worker);
+        let (worker, lost) = (Arc::clone(worker), CancellationToken::new());
+        worker.held().insert(claim.house.clone(), lost.clone());
         tasks.spawn(async move {
-            attend::house(&worker, claim).await;
+            attend::house(&worker, claim, lost).await;
             drop(permit);
             worker.due.notify_one();
         });

@@ -11,6 +11,7 @@ pub mod fault;
 mod gather;
 mod house;
 mod journal;
+mod presence;
 mod probe;
 mod runner;
 mod secrets;
@@ -75,6 +76,7 @@ struct Worker {
 ///
 /// # Errors
 /// When the registry cannot be reached at the start.
+    presence: presence::Presence,
 pub async fn run(deps: WorkerDeps, shutdown: CancellationToken) -> Result<(), crate::store::Error> {
     let key = i64::from(rand::random::<u32>()) << 16 | 0x6668;
     let listener = watch::listener(&deps.store, key).await?;
@@ -94,6 +96,7 @@ pub async fn run(deps: WorkerDeps, shutdown: CancellationToken) -> Result<(), cr
     tasks.spawn(sweep::run(Arc::clone(&worker), shutdown.clone()));
     tasks.spawn(storage::run(Arc::clone(&worker), shutdown.clone()));
     tracing::info!(key, "the worker is ready");
+        presence: presence::Presence::begin(),
     dispatch::run(&worker, &shutdown).await;
     tasks.close();
     tasks.wait().await;

@@ -22,8 +22,8 @@ pub(super) async fn listener(store: &Store, key: i64) -> Result<Listener, crate:
     Ok(listener)
 }
 
-/// Wakes the dispatcher when a house became due. A session that was lost took our presence with it, and every lease
-/// may be another's by now: what is under way ends.
+/// Wakes the dispatcher when a house became due. A session that is lost took our presence with it, and every lease may
+/// be another's by now: what is under way ends, and nothing is begun before we are present again.
 pub(super) async fn registry(worker: Arc<Worker>, mut listener: Listener, shutdown: CancellationToken) {
     loop {
         let notice = tokio::select! {
@@ -31,17 +31,18 @@ pub(super) async fn registry(worker: Arc<Worker>, mut listener: Listener, shutdo
             () = shutdown.cancelled() => break,
         };
         match notice {
+            Ok(Notice::Lost) => {
+                tracing::warn!("the registry's announcements are not heard; listening again");
+                worker.presence.lose(&worker);
+            }
             Ok(Notice::Reconnected) => {
-                lose_everything(&worker);
+                tracing::info!("the registry is heard again");
+                worker.presence.regain();
                 worker.due.notify_one();
             }
             Ok(_) => worker.due.notify_one(),
             Err(error) => {
-                lose_everything(&worker);
-                tracing::warn!(
-                    error = chain(&error),
-                    "the registry's announcements are not heard; listening again"
-                );
+                tracing::warn!(error = chain(&error), "the registry cannot be listened to; trying on");
                 tokio::select! {
                     () = tokio::time::sleep(RETRY) => {}
                     () = shutdown.cancelled() => break,
@@ -54,12 +55,6 @@ pub(super) async fn registry(worker: Arc<Worker>, mut listener: Listener, shutdo
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     drop(listener);
-}
-
-fn lose_everything(worker: &Worker) {
-    for lease in worker.held().values() {
-        lease.cancel();
-    }
 }
 
 /// Makes a settled house due when something happened to what it is made of.
