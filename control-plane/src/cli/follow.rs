@@ -87,7 +87,7 @@ async fn until_over(
                     match event {
                         Event::Step(step) => progress.step(&step),
                         Event::Operation(now) if ended(&now) => return Ok(progress.end(*now)),
-                        Event::Operation(_) => {}
+                        Event::Operation(now) => progress.waits(&now),
                     }
                 }
                 last = events.last().map(str::to_owned).or(last);
@@ -158,6 +158,12 @@ impl Progress {
         if let Some(bar) = &self.bar {
             let running: Vec<&str> = self.running.keys().map(String::as_str).collect();
             bar.set_message(format!("{}: {}", self.title, running.join(", ")));
+        }
+    }
+
+    fn waits(&self, operation: &Operation) {
+        if let Some(reason) = &operation.reason {
+            self.line(&format!("{:>6}  {}", "waits", plain(reason)));
         }
     }
 

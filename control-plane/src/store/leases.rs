@@ -23,10 +23,11 @@ pub struct Claim {
 pub enum Outcome {
     /// Nothing is left to do for the generation.
     Converged,
-    /// It failed in a way that may pass; to be tried again after a while.
-    Again { after: Duration },
-    /// Something that every house needs is away; to be tried again after a while, and not counted as a failure.
-    Wait { after: Duration },
+    /// It failed in a way that may pass, for this reason; to be tried again after a while.
+    Again { after: Duration, reason: String },
+    /// Something that every house needs is away, the reason says what; to be tried again after a while, and not counted
+    /// as a failure.
+    Wait { after: Duration, reason: String },
     /// A person must look; the reason says at what.
     Stuck { reason: String },
     /// What is desired changed meanwhile; to be looked at again at once.
@@ -153,7 +154,6 @@ pub async fn extend(tx: &mut Tx, claim: &Claim, lease_seconds: u32) -> Result<bo
     Ok(done.rows_affected() > 0)
 }
 
-/// Ends a lease with what came of the work for `generation`. `false`: it was lost before, or the house is gone,
 /// Ends all leases of a worker but those of the houses that it still sees to; nothing came of them.
 ///
 /// # Errors
@@ -170,6 +170,7 @@ pub async fn abandon(tx: &mut Tx, worker_key: i64, but: &[HouseId]) -> Result<()
     Ok(())
 }
 
+/// Ends a lease with what came of the work for `generation`. `false`: it was lost before, or the house is gone,
 /// and nothing was written.
 ///
 /// A reached generation ends every open operation up to it. Failures are counted for their own generation only,
@@ -200,7 +201,8 @@ pub async fn give_back(tx: &mut Tx, claim: &Claim, generation: i64, outcome: Out
     match outcome {
         Outcome::Converged => converged(tx, claim, generation).await?,
         Outcome::Stuck { reason } if !superseded => stuck(tx, claim, generation, &reason).await?,
-        Outcome::Again { after } if !superseded => {
+        Outcome::Again { after, reason } if !superseded => {
+            operations_wait(tx, claim.tenant, generation, &reason).await?;
             sqlx::query(
                 "update freehold.houses
                     set due_at = now() + make_interval(secs => $2), attempts_generation = $3,
@@ -213,7 +215,8 @@ pub async fn give_back(tx: &mut Tx, claim: &Claim, generation: i64, outcome: Out
             .execute(tx.sql())
             .await?;
         }
-        Outcome::Wait { after } if !superseded => {
+        Outcome::Wait { after, reason } if !superseded => {
+            operations_wait(tx, claim.tenant, generation, &reason).await?;
             sqlx::query(
                 "update freehold.houses set due_at = now() + make_interval(secs => $2) where id = $1",
             )
@@ -227,6 +230,25 @@ pub async fn give_back(tx: &mut Tx, claim: &Claim, generation: i64, outcome: Out
         }
     }
     Ok(true)
+}
+
+/// Says under the operations that are on their way why they are not there yet.
+async fn operations_wait(tx: &mut Tx, tenant: TenantId, generation: i64, reason: &str) -> Result<()> {
+    sqlx::query(
+        "with told as (
+             update freehold.operations set reason = $3
+              where tenant_id = $1 and generation <= $2 and state in ('pending', 'running')
+                and reason is distinct from $3
+             returning id
+         )
+         select pg_notify('operation', id::text) from told",
+    )
+    .bind(tenant)
+    .bind(generation)
+    .bind(reason)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
 }
 
 async fn due_at_once(tx: &mut Tx, house: &HouseId) -> Result<()> {

@@ -25,7 +25,7 @@ pub struct OperationRecord {
     /// The generation of what is desired that it is done with.
     pub generation: i64,
     pub requested_by: String,
-    /// Why it is stuck or cancelled.
+    /// Why it is stuck or cancelled, or what it waits for.
     pub reason: Option<String>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
@@ -141,8 +141,8 @@ pub async fn current_of(tx: &mut Tx, tenant: TenantId) -> Result<Option<Operatio
     .await?)
 }
 
-/// Tells of what happened at a step of an operation, and when. Events are numbered in the order of their commits, since each holds its
-/// operation's row until then.
+/// Tells of what happened at a step of an operation, and when. A step that begins ends the waiting. Events are numbered
+/// in the order of their commits, since each holds its operation's row until then.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such operation.
@@ -155,9 +155,13 @@ pub async fn event(
     message: &str,
 ) -> Result<i64> {
     let number: i64 = sqlx::query_scalar(
-        "update freehold.operations set last_event = last_event + 1 where id = $1 returning last_event",
+        "update freehold.operations
+            set last_event = last_event + 1,
+                reason = case when $2 = 'started' and state = 'running' then null else reason end
+          where id = $1 returning last_event",
     )
     .bind(operation)
+    .bind(state)
     .fetch_one(tx.sql())
     .await?;
     sqlx::query(

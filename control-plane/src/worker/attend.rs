@@ -17,6 +17,9 @@ use crate::store::{Scope, houses};
 /// others shall have their turn.
 const ROUNDS: usize = 10;
 
+/// How long what every house needs is left alone when it was away.
+const AWAY: Duration = Duration::from_secs(2);
+
 /// What came of it.
 struct End {
     generation: i64,
@@ -85,8 +88,8 @@ async fn converge(worker: &Arc<Worker>, claim: &Claim) -> Option<End> {
             let outcome = match failure.kind {
                 Kind::Fatal => Outcome::Stuck { reason: failure.reason },
                 Kind::Retry if attempts + 1 >= MAX_ATTEMPTS => Outcome::Stuck { reason: failure.reason },
-                Kind::Retry => Outcome::Again { after: pause(attempts) },
-                Kind::Away => Outcome::Wait { after: Duration::from_secs(2) },
+                Kind::Retry => Outcome::Again { after: pause(attempts), reason: failure.reason },
+                Kind::Away => Outcome::Wait { after: AWAY, reason: failure.reason },
             };
             Some(End { generation, outcome })
         }

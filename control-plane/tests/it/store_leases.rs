@@ -74,6 +74,8 @@ async fn a_house_is_worked_on_by_one_and_never_forgotten() {
     one_at_a_time(&registry, release).await;
     outcomes(&registry, release).await;
     failures_count_for_their_own_generation(&registry, release).await;
+    what_it_waits_for_is_told(&registry, release).await;
+    a_presence_that_was_lost_comes_back(&registry, release).await;
     records_are_fenced(&registry, release).await;
 }
 
@@ -229,7 +231,7 @@ async fn outcomes(registry: &Registry, release: ReleaseId) {
 async fn failures_count_for_their_own_generation(registry: &Registry, release: ReleaseId) {
     let _bob = worker(registry, BOB).await;
     create(registry, "failing", release).await;
-    let now = Outcome::Again { after: Duration::ZERO };
+    let now = Outcome::Again { after: Duration::ZERO, reason: "a bad day".into() };
     for failures in 1..=3 {
         let held = claim(registry, BOB).await.pop().expect("due");
         assert!(give_back(registry, &held, 1, now.clone()).await);
@@ -241,7 +243,8 @@ async fn failures_count_for_their_own_generation(registry: &Registry, release: R
     assert!(give_back(registry, &held, 1, now.clone()).await);
     assert_eq!(tenant(registry, &held).await.attempts, 0, "it failed at what is no longer wanted");
     let held = claim(registry, BOB).await.pop().expect("due");
-    assert!(give_back(registry, &held, 2, Outcome::Again { after: Duration::from_secs(3600) }).await);
+    let later = Outcome::Again { after: Duration::from_secs(3600), reason: "a bad day".into() };
+    assert!(give_back(registry, &held, 2, later).await);
     assert_eq!(tenant(registry, &held).await.attempts, 1);
     assert!(claim(registry, BOB).await.is_empty(), "not before its time");
     let wait = next_due(registry).await.expect("it will be due");
@@ -250,6 +253,71 @@ async fn failures_count_for_their_own_generation(registry: &Registry, release: R
     assert!(give_back(registry, &held, 2, Outcome::Converged).await);
     let record = tenant(registry, &held).await;
     assert_eq!((record.attempts, record.ever_ready), (0, false), "it never ran");
+}
+
+async fn what_it_waits_for_is_told(registry: &Registry, release: ReleaseId) {
+    let _bob = worker(registry, BOB).await;
+    let created = create(registry, "waiting", release).await;
+    let reason = || async { operation(registry, created.operation).await };
+    for outcome in [
+        Outcome::Wait { after: Duration::ZERO, reason: "the engine is away".into() },
+        Outcome::Again { after: Duration::ZERO, reason: "no such image".into() },
+    ] {
+        let (Outcome::Wait { reason: told, .. } | Outcome::Again { reason: told, .. }) = outcome.clone()
+        else {
+            unreachable!("both wait")
+        };
+        let held = claim(registry, BOB).await.pop().expect("due");
+        assert!(give_back(registry, &held, 1, outcome).await);
+        assert_eq!(reason().await, (OperationState::Running, Some(told)));
+    }
+    assert_eq!(tenant(registry, &claim(registry, BOB).await[0]).await.attempts, 1, "waiting is no failure");
+    let mut tx = registry.worker().await;
+    operations::event(&mut tx, created.operation, chrono::Utc::now(), "make", EventState::Started, "")
+        .await
+        .expect("told");
+    tx.commit().await.expect("committed");
+    assert_eq!(reason().await, (OperationState::Running, None), "it goes on");
+    let mut tx = registry.worker().await;
+    leases::abandon(&mut tx, BOB, &[]).await.expect("abandoned");
+    tx.commit().await.expect("committed");
+    let held = claim(registry, BOB).await.pop().expect("free again");
+    assert!(give_back(registry, &held, 1, Outcome::Converged).await);
+}
+
+async fn a_presence_that_was_lost_comes_back(registry: &Registry, release: ReleaseId) {
+    let mut ann = worker(registry, ANN).await;
+    let created = create(registry, "lost", release).await;
+    let next = async |listener: &mut Listener| {
+        tokio::time::timeout(Duration::from_secs(60), listener.next()).await.expect("in time").expect("heard")
+    };
+    assert_eq!(next(&mut ann).await, Notice::HouseDue(created.house.clone()));
+    let lost = claim(registry, ANN).await.pop().expect("due");
+    let mut superuser = registry.superuser().await;
+    sqlx::raw_sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+        .execute(&mut superuser)
+        .await
+        .expect("ended");
+    assert_eq!(next(&mut ann).await, Notice::Lost, "at once");
+    let held = claim(registry, BOB).await.pop().expect("nobody knows that Ann lives");
+    assert!(!give_back(registry, &lost, 1, Outcome::Converged).await);
+    assert!(give_back(registry, &held, 1, Outcome::Converged).await);
+    assert_eq!(next(&mut ann).await, Notice::Reconnected);
+    desire(registry, &held, DesiredState::Asleep).await;
+    assert_eq!(next(&mut ann).await, Notice::HouseDue(created.house.clone()), "it listens again");
+    let held = claim(registry, ANN).await.pop().expect("due");
+    assert!(claim(registry, BOB).await.is_empty(), "Ann is known to live");
+
+    // What was lost with the presence is kept from everybody as long as the presence is back, unless it is let go.
+    let mut tx = registry.worker().await;
+    leases::abandon(&mut tx, ANN, std::slice::from_ref(&held.house)).await.expect("asked");
+    tx.commit().await.expect("committed");
+    assert!(claim(registry, BOB).await.is_empty(), "what is still worked on is kept");
+    let mut tx = registry.worker().await;
+    leases::abandon(&mut tx, ANN, &[]).await.expect("asked");
+    tx.commit().await.expect("committed");
+    let held = claim(registry, BOB).await.pop().expect("free");
+    assert!(give_back(registry, &held, 2, Outcome::Converged).await);
 }
 
 async fn records_are_fenced(registry: &Registry, release: ReleaseId) {

@@ -26,8 +26,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Follow an operation.
 ///
-/// `step` events carry what happened, `state` events the operation whenever its state is another; the last one is
-/// the end. A stream that broke off is resumed by `Last-Event-ID`; when nothing is left to tell the answer is 204,
+/// `step` events carry what happened, `state` events the operation whenever its state or what it waits for is another;
+/// the last one is the end. A stream that broke off is resumed by `Last-Event-ID`; when nothing is left to tell the answer is 204,
 /// which keeps a browser from asking again.
 #[utoipa::path(
     get, path = "/operations/{operation}/events", tag = "operations", operation_id = "follow_operation",
@@ -71,7 +71,7 @@ struct Stand {
     follower: Follower,
     /// What is to be sent before anything else is asked for.
     waiting: VecDeque<Event>,
-    told: Option<OperationState>,
+    told: Option<(OperationState, Option<String>)>,
     over: bool,
 }
 
@@ -83,8 +83,9 @@ impl Stand {
         }
         // The end is told only after everything that led to it.
         let told = if progress.operation.state.is_over() { progress.over } else { true };
-        if told && self.told != Some(progress.operation.state) {
-            self.told = Some(progress.operation.state);
+        let now = (progress.operation.state, progress.operation.reason.clone());
+        if told && self.told.as_ref() != Some(&now) {
+            self.told = Some(now);
             let event = Event::default().event("state");
             self.waiting.extend(event.json_data(convert::operation(&progress.operation)).ok());
         }

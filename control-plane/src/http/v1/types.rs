@@ -147,7 +147,7 @@ pub struct Operation {
     /// The tenant's generation it is for.
     pub generation: i64,
     pub requested_by: String,
-    /// Why it is stuck or was cancelled.
+    /// Why it is stuck or was cancelled; while it is on its way, what keeps it waiting.
     #[serde(default)]
     pub reason: Option<String>,
     pub created_at: DateTime<Utc>,
