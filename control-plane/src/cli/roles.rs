@@ -24,6 +24,8 @@ use crate::platform::network;
 use crate::store::{self, Store};
 use crate::worker::{self, WorkerDeps};
 
+/// How long nobody may answer at a socket of the engine that is mounted into a container.
+const ENGINE_LOST: Duration = Duration::from_secs(10);
 /// How long to wait before the registry is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -133,6 +135,7 @@ pub(super) async fn worker(
         config: config.clone(),
         platform_address: network::platform_address(config.network.pool).into(),
         firewall: Some(Arc::new(move || Box::pin(keep(firewall.clone())))),
+        engine_lost: matches!(source, Source::Container).then_some(ENGINE_LOST),
     };
     let outcome = Box::pin(worker::run(deps, shutdown)).await;
     store.close().await;

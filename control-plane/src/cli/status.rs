@@ -47,5 +47,8 @@ fn print(status: &Status) {
             table::print(&tenants);
         }
     }
-    println!("containers of houses running: {}", status.house_containers);
+    match status.house_containers {
+        Some(count) => println!("containers of houses running: {count}"),
+        None => println!("containers of houses running: unknown, the engine does not answer"),
+    }
 }

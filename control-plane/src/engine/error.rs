@@ -25,7 +25,7 @@ pub enum Error {
         message: String,
     },
     /// No answer in time; whether the effect took place is unknown.
-    #[error("the engine did not {what} within {} ms", within.as_millis())]
+    #[error("the engine did not {what} within {within:?}")]
     Timeout { what: &'static str, within: Duration },
 }
 

@@ -42,21 +42,29 @@ pub struct Status {
     pub release: Option<String>,
     /// Tenants by status; absent when the registry does not answer.
     pub tenants: Option<Vec<(String, i64)>>,
-    /// Running containers of houses.
-    pub house_containers: usize,
+    /// Running containers of houses; absent when the engine does not answer.
+    pub house_containers: Option<usize>,
 }
 
 impl Platform {
     /// Looks at everything; what does not answer is told as such.
     pub async fn status(&self) -> Status {
-        let engine = match self.engine.info().await {
-            Ok(info) => format!("Docker {} (API {})", info.version, info.api_version),
-            Err(error) => error.to_string(),
-        };
         let mut services = Vec::new();
-        for service in Service::ALL {
-            services.extend(self.states_of(*service).await);
-        }
+        let mut house_containers = None;
+        let engine = match self.engine.info().await {
+            Ok(info) => {
+                for service in Service::ALL {
+                    services.extend(self.states_of(*service).await);
+                }
+                house_containers = self.running_house_containers().await;
+                format!("Docker {} (API {})", info.version, info.api_version)
+            }
+            // an engine that does not say how it is would keep every other question waiting as well
+            Err(error) => {
+                services.extend(Service::ALL.iter().map(|service| without_container(*service, "unknown")));
+                error.to_string()
+            }
+        };
         let answer =
             probe::tcp(network::public_address(&self.config), self.config.domain.as_str(), "/healthz").await;
         let (release, tenants) = self.registry_facts().await.unwrap_or((None, None));
@@ -74,21 +82,14 @@ impl Platform {
             },
             release,
             tenants,
-            house_containers: self.running_house_containers().await,
+            house_containers,
         }
     }
 
     async fn states_of(&self, service: Service) -> Vec<ServiceState> {
-        let absent = |status: String| ServiceState {
-            service: service.to_string(),
-            container: None,
-            running: false,
-            status,
-            image: String::new(),
-        };
         match self.containers_of(service).await {
-            Err(_) => vec![absent("unknown".to_owned())],
-            Ok(containers) if containers.is_empty() => vec![absent("absent".to_owned())],
+            Err(_) => vec![without_container(service, "unknown")],
+            Ok(containers) if containers.is_empty() => vec![without_container(service, "absent")],
             Ok(containers) => containers
                 .into_iter()
                 .map(|container| ServiceState {
@@ -118,11 +119,19 @@ impl Platform {
         Ok((release, Some(counts)))
     }
 
-    async fn running_house_containers(&self) -> usize {
-        let all = self.engine.containers(&Labels::new()).await.unwrap_or_default();
-        all.iter()
-            .filter(|container| container.labels.contains_key(names::HOUSE))
-            .filter(|container| container.state == ContainerState::Running)
-            .count()
+    async fn running_house_containers(&self) -> Option<usize> {
+        let all = self.engine.containers(&Labels::new()).await.ok()?;
+        let of_houses = all.iter().filter(|container| container.labels.contains_key(names::HOUSE));
+        Some(of_houses.filter(|container| container.state == ContainerState::Running).count())
+    }
+}
+
+fn without_container(service: Service, status: &str) -> ServiceState {
+    ServiceState {
+        service: service.to_string(),
+        container: None,
+        running: false,
+        status: status.to_owned(),
+        image: String::new(),
     }
 }

@@ -13,6 +13,7 @@ mod house;
 mod journal;
 mod presence;
 mod probe;
+mod report;
 mod runner;
 mod secrets;
 mod steps;
@@ -25,6 +26,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +55,10 @@ pub struct WorkerDeps {
     pub platform_address: IpAddr,
     /// `None` where no firewall is kept.
     pub firewall: Option<KeepFirewall>,
+    /// How long nobody may answer at the engine's socket before the worker ends, for whoever started it to start it
+    /// again: a socket that was mounted into a container stays the old one when the engine makes another. `None` where
+    /// the path leads to the present one.
+    pub engine_lost: Option<Duration>,
 }
 
 /// What all tasks of one worker share.
@@ -70,14 +76,16 @@ struct Worker {
     disturbed: Mutex<BTreeSet<HouseId>>,
     /// Houses this worker holds a lease of.
     held: Mutex<BTreeMap<HouseId, CancellationToken>>,
+    presence: presence::Presence,
 }
 
-/// Works until `shutdown`, then finishes what is under way: a step is never cut short by it.
+/// Works until `shutdown`, or until the engine is lost for too long, then finishes what is under way: a step is never cut
+/// short by it.
 ///
 /// # Errors
 /// When the registry cannot be reached at the start.
-    presence: presence::Presence,
 pub async fn run(deps: WorkerDeps, shutdown: CancellationToken) -> Result<(), crate::store::Error> {
+    let shutdown = shutdown.child_token();
     let key = i64::from(rand::random::<u32>()) << 16 | 0x6668;
     let listener = watch::listener(&deps.store, key).await?;
     let worker = Arc::new(Worker {
@@ -88,15 +96,16 @@ pub async fn run(deps: WorkerDeps, shutdown: CancellationToken) -> Result<(), cr
         settled: Mutex::default(),
         disturbed: Mutex::default(),
         held: Mutex::default(),
+        presence: presence::Presence::begin(),
     });
     let tasks = TaskTracker::new();
     tasks.spawn(watch::registry(Arc::clone(&worker), listener, shutdown.clone()));
     tasks.spawn(watch::engine(Arc::clone(&worker), shutdown.clone()));
     tasks.spawn(edge_sync::run(Arc::clone(&worker), shutdown.clone()));
+    tasks.spawn(report::run(Arc::clone(&worker), shutdown.clone()));
     tasks.spawn(sweep::run(Arc::clone(&worker), shutdown.clone()));
     tasks.spawn(storage::run(Arc::clone(&worker), shutdown.clone()));
     tracing::info!(key, "the worker is ready");
-        presence: presence::Presence::begin(),
     dispatch::run(&worker, &shutdown).await;
     tasks.close();
     tasks.wait().await;

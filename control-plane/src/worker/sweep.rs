@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Worker;
-use super::failure::{Failure, chain};
+use super::failure::Failure;
 use super::gather::{self, Everything, Print};
 use crate::engine::names;
 use crate::model::hostname::HostName;
 use crate::store::houses::LiveHouse;
-use crate::store::{Scope, houses, subnets, workers};
+use crate::store::{Scope, houses, subnets};
 
 /// How often the firewall is looked at.
 const FIREWALL: Duration = Duration::from_secs(60);
@@ -27,7 +27,6 @@ pub(super) async fn run(worker: Arc<Worker>, shutdown: CancellationToken) {
         if let Err(failure) = &looked {
             tracing::warn!(reason = failure.reason, "the sweep was not finished");
         }
-        report(&worker).await;
         if let Some(keep) = &worker.deps.firewall
             && tokio::time::Instant::now() >= firewall
         {
@@ -38,36 +37,8 @@ pub(super) async fn run(worker: Arc<Worker>, shutdown: CancellationToken) {
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
-            () = shutdown.cancelled() => {
-                leave(&worker).await;
-                return;
-            }
+            () = shutdown.cancelled() => return,
         }
-    }
-}
-
-/// Says in the registry that this worker lives, and how the engine is.
-async fn report(worker: &Worker) {
-    let engine = worker.deps.engine.info().await.map(|_| ()).map_err(|error| chain(&error));
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
-    let told = async {
-        let mut tx = worker.deps.store.begin(Scope::System).await?;
-        workers::report(&mut tx, worker.key, &host, engine.as_ref().copied().map_err(String::as_str)).await?;
-        tx.commit().await
-    };
-    if let Err(error) = told.await {
-        tracing::debug!(error = chain(&error), "this worker could not report itself");
-    }
-}
-
-async fn leave(worker: &Worker) {
-    let left = async {
-        let mut tx = worker.deps.store.begin(Scope::System).await?;
-        workers::leave(&mut tx, worker.key).await?;
-        tx.commit().await
-    };
-    if let Err(error) = left.await {
-        tracing::debug!(error = chain(&error), "this worker could not take its leave");
     }
 }
 
