@@ -18,6 +18,8 @@ use crate::model::release::Migration;
 const LOCK: i64 = 0x6672_6565_686f_6c64;
 /// How often the lock is tried, with a growing pause between, before it counts as held for good: about 6 s.
 const TRIES: u32 = 12;
+/// How often the server looks whether the runner of a statement is still there.
+const WHO_IS_THERE: &str = "1s";
 /// How long one statement of a migration may wait for a lock before it gives way to the app.
 const LOCK_WAIT: &str = "10s";
 
@@ -93,8 +95,12 @@ pub async fn run_tenant(
     limit: Duration,
 ) -> Result<i64, super::Error> {
     let mut connection = access.connect(super::DATABASE, Duration::from_secs(20)).await?;
-    let timeout = format!("set statement_timeout = {}", limit.as_millis());
-    let result = match sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&mut connection).await {
+    // a runner that dies leaves its statement behind, and with it the lock: the server must look who is still there
+    let session = format!(
+        "set statement_timeout = {}; set client_connection_check_interval = '{WHO_IS_THERE}'",
+        limit.as_millis()
+    );
+    let result = match sqlx::raw_sql(AssertSqlSafe(session)).execute(&mut connection).await {
         Ok(_) => {
             run(&mut connection, super::roles::HISTORY, migrations, None).await.map_err(super::Error::from)
         }
