@@ -1,5 +1,6 @@
 //! Networks, volumes and containers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Scene, held};
@@ -19,6 +20,8 @@ const LONGEST_PROBE_PAUSE: Duration = Duration::from_millis(200);
 const HEALTH: Duration = Duration::from_secs(45);
 /// Between two looks at whether a service that does not answer still runs.
 const LOOK: Duration = Duration::from_millis(500);
+/// What every program says that meets a full disk: the system's own words for it.
+const DISK_FULL: &str = "No space left on device";
 /// How many of the last lines of a service that ended are told.
 const LAST_WORDS: usize = 15;
 
@@ -134,18 +137,13 @@ impl Scene<'_> {
             // the service is asked often, the engine now and then: whoever is gone does not even refuse
             if looked.elapsed() >= LOOK || endpoint.is_none() {
                 looked = tokio::time::Instant::now();
-                let state = engine.inspect(&id).await?;
-                if matches!(state.state, ContainerState::Exited | ContainerState::Broken) {
-                    let how = if state.oom_killed {
-                        ", killed for using more memory than its plan gives"
-                    } else {
-                        ""
-                    };
-                    let words = self.last_words(&id).await;
-                    return Err(Failure::retry(format!(
-                        "it ended with status {}{how}{words}",
-                        state.exit_code
-                    )));
+                if let Some(how) = self.ended(&id).await? {
+                    return Err(Failure::retry(format!("it ended{how}")));
+                }
+                for (other, id) in self.stands_on(service) {
+                    if let Some(how) = self.ended(&id).await? {
+                        return Err(Failure::retry(format!("{other}, which it needs, ended{how}")));
+                    }
                 }
             }
             if began.elapsed() >= HEALTH {
@@ -156,10 +154,34 @@ impl Scene<'_> {
         }
     }
 
+    /// The containers of those services that this one cannot do without.
+    fn stands_on(&self, service: &ServiceName) -> Vec<(ServiceName, String)> {
+        let stack = &self.house.stack;
+        let after = stack.services.get(service).map(|service| service.after.as_slice()).unwrap_or_default();
+        let database = (*service == stack.web).then_some(&stack.database);
+        let others: BTreeSet<&ServiceName> = after.iter().chain(database).collect();
+        others.into_iter().filter_map(|other| Some((other.clone(), self.container(other).ok()?))).collect()
+    }
+
+    /// How a container ended, and what it wrote last; `None` while it runs.
+    async fn ended(&self, id: &str) -> Result<Option<String>, Failure> {
+        let state = self.worker.deps.engine.inspect(id).await?;
+        if !matches!(state.state, ContainerState::Exited | ContainerState::Broken) {
+            return Ok(None);
+        }
+        let memory = if state.oom_killed { ", killed for using more memory than its plan gives" } else { "" };
+        let words = self.last_words(id).await;
+        Ok(Some(format!(" with status {}{memory}{words}", state.exit_code)))
+    }
+
     /// What a service wrote last, for the person who must look.
     async fn last_words(&self, id: &str) -> String {
         match self.worker.deps.engine.logs(id, LAST_WORDS).await {
-            Ok(words) if !words.trim().is_empty() => format!("; its last words: {}", words.trim()),
+            Ok(words) if !words.trim().is_empty() => {
+                let disk =
+                    if words.contains(DISK_FULL) { "; the disk that its volume is on is full" } else { "" };
+                format!("{disk}; its last words: {}", words.trim())
+            }
             _ => String::new(),
         }
     }
