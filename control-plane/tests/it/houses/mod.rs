@@ -3,6 +3,7 @@
 mod apart;
 mod bad_input;
 mod crashes;
+mod faults;
 pub mod installation;
 mod isolation;
 mod life;
