@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import socket
 import subprocess
 import tarfile
 import uuid
@@ -107,6 +108,14 @@ def in_archive(archive, name):
         return tar.extractfile(name).read().decode()
 
 
+def listens(address, port):
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 class House:
     """A house that no control plane knows."""
 
@@ -161,6 +170,9 @@ class House:
         psql = ["psql", "-q", "-h", address, "-U", "postgres", "-d", "app", "-v", "ON_ERROR_STOP=1", "-f", "-"]
         environment = {"PGPASSWORD": self.pattern.password, "PATH": "/usr/bin:/bin", "PGCONNECT_TIMEOUT": "5"}
         script = self.pattern.script()
+
+        # psql is started when there is somebody to let it in: failing again and again would cost more than waiting
+        until(lambda: listens(address, 5432), "the database to listen")
 
         def done():
             ran = subprocess.run(psql, input=script, env=environment, capture_output=True, text=True)
