@@ -50,8 +50,11 @@ class Edge:
         watch = Stopwatch()
         while self.ask("PUT", "/closing")["waiting"] and watch.seconds < 2 or watch.seconds < 0.5:
             time.sleep(0.05)
+        before = workers(self.container)
         engine.call("POST", f"/containers/{self.container}/kill", signal="HUP")
         until(lambda: self.ask("GET", "/health")["configuration"] == mark, "the configuration to be in force", 0.01)
+        # else they would be who answers at the door when the next begins
+        until(lambda: not before & workers(self.container), "the workers before to take nothing more", 0.02)
 
 
 def route(host, house, address):
@@ -80,7 +83,7 @@ def proportional(process):
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def cpu(container):
-    """Microseconds that the workers of an nginx have run."""
-    stats = (Path(f"/proc/{process}/schedstat").read_text(encoding="utf-8") for process in workers(container))
+def cpu(running):
+    """Microseconds that these processes have run."""
+    stats = (Path(f"/proc/{process}/schedstat").read_text(encoding="utf-8") for process in running)
     return sum(int(stat.split()[0]) for stat in stats) / 1000

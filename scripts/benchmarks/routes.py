@@ -5,8 +5,9 @@ import http.client
 import time
 
 from . import rows
-from .edge import Edge, cpu, memory, route
-from .figures import Figure
+from .caller import Caller
+from .edge import Edge, cpu, memory, route, workers
+from .figures import Figure, percentile
 from .freehold import DOMAIN, Stopwatch, free_port, installation, until
 from .load import Steady, failed, flood
 from .nginx import APP, MAP, STATIC, nginx
@@ -18,8 +19,8 @@ RELOADS = 50
 TIMED = 20
 # Hosts that are asked for, of all that have a route.
 ASKED = [rows.host(number) for number in range(0, TENANTS, TENANTS // 64)]
-# Ours and the reference in turn, a second each: what else the machine does meets both.
-ROUNDS = 12
+# Rounds that are told, and what one visitor asks in each: so many blocks of so many requests of either side.
+ROUNDS, BLOCKS, BLOCK = 12, 20, 20
 
 
 def figures():
@@ -111,29 +112,66 @@ def while_reloaded(freehold, edge):
 def added(freehold, edge, at_once):
     """What the edge adds to a request, against an nginx with one static upstream and otherwise the same settings."""
     pattern = f"pattern.{DOMAIN}"
-    for name, app, hosts, connections, aim in (
-        ("a tenant's page", edge.address(pattern), [pattern], 1, 1.05),
-        ("an empty app", f"127.0.0.1:{at_once.port}", ASKED, 1, None),
-        ("an empty app, 8 connections", f"127.0.0.1:{at_once.port}", ASKED, 8, None),
-    ):
-        port = free_port()
-        http = STATIC.format(port=port, public=freehold.port, app=app)
-        with nginx(edge.image, http, port, host=hosts[0]) as static:
-            turns = [(freehold.port, edge.container), (port, static.name)]
-            measured = {number: [] for number, _ in turns}
-            for turn in range(ROUNDS + 1):
-                for number, container in turns if turn % 2 else reversed(turns):
-                    began = cpu(container)
-                    result = flood(number, hosts, connections)
-                    result["cpu"] = (cpu(container) - began) / result["requests"]
-                    if turn:  # the first are to warm up
-                        measured[number].append(result)
-        for what, key in (("median", "p50"), ("p99", "p99"), ("CPU of nginx", "cpu")):
-            yield Figure(
-                f"{name}: {what}",
-                "µs",
-                [result[key] for result in measured[freehold.port]],
-                "a static upstream",
-                [result[key] for result in measured[port]],
-                aim if key == "p50" else None,
-            )
+    with static(freehold, edge, edge.address(pattern), pattern) as reference:
+        sides = [Side(one, port, [pattern]) for one, port in ((edge.container, freehold.port), reference)]
+        yield from told("a tenant's page", *alone(sides), aim=1.05)
+    with static(freehold, edge, f"127.0.0.1:{at_once.port}", ASKED[0]) as reference:
+        sides = [Side(one, port, ASKED) for one, port in ((edge.container, freehold.port), reference)]
+        yield from told("an app that answers at once", *alone(sides))
+        yield from told("the same, 8 at a time", *together(sides))
+
+
+@contextlib.contextmanager
+def static(freehold, edge, app, host):
+    port = free_port()
+    with nginx(edge.image, STATIC.format(port=port, public=freehold.port, app=app), port, host=host) as one:
+        yield one.name, port
+
+
+class Side:
+    """One of two that are compared."""
+
+    def __init__(self, container, port, hosts):
+        self.port, self.hosts, self.workers = port, hosts, workers(container)
+        # who comes alone stays where he is
+        self.caller = Caller(port, hosts[:1])
+
+    def cpu(self):
+        return cpu(self.workers)
+
+
+def alone(sides):
+    """One visitor, who asks both in turn, some requests each: by round, what each side took."""
+    rounds = [[] for _ in sides]
+    for turn in range(ROUNDS + 1):
+        took, spent = [[] for _ in sides], [0 for _ in sides]
+        for block in range(BLOCKS):
+            for number in range(len(sides)) if block % 2 else reversed(range(len(sides))):
+                began = sides[number].cpu()
+                took[number].extend(sides[number].caller.ask() for _ in range(BLOCK))
+                spent[number] += sides[number].cpu() - began
+        if turn:  # the first is to warm up
+            for round_, times, cpu_of in zip(rounds, took, spent):
+                of_one = {"p50": percentile(times, 50), "p99": percentile(times, 99), "cpu": cpu_of / len(times)}
+                round_.append(of_one)
+    return rounds
+
+
+def together(sides):
+    """Eight visitors who ask as fast as they are answered, one side and then the other, a second each."""
+    rounds = [[] for _ in sides]
+    for turn in range(ROUNDS + 1):
+        for number in range(len(sides)) if turn % 2 else reversed(range(len(sides))):
+            began = sides[number].cpu()
+            result = flood(sides[number].port, sides[number].hosts, 8)
+            result["cpu"] = (sides[number].cpu() - began) / result["requests"]
+            if turn:
+                rounds[number].append(result)
+    return rounds
+
+
+def told(name, ours, reference, aim=None):
+    for what, key in (("median", "p50"), ("p99", "p99"), ("CPU of nginx", "cpu")):
+        samples, others = ([result[key] for result in results] for results in (ours, reference))
+        of_median = aim if key == "p50" else None
+        yield Figure(f"{name}: {what}", "µs", samples, "a static upstream", others, of_median)
