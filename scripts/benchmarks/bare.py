@@ -119,10 +119,10 @@ def listens(address, port):
 class House:
     """A house that no control plane knows."""
 
-    def __init__(self, pattern, pause=PAUSE):
+    def __init__(self, pattern, pause=PAUSE, pool=None):
         self.pattern, self.pause = pattern, pause
         self.name = f"fh-bare-{uuid.uuid4().hex[:10]}"
-        self.pool = free_pool().replace(".0/20", ".0/28")
+        self.pool = pool or free_pool().replace(".0/20", ".0/28")
         self.containers = {}
 
     def build(self):

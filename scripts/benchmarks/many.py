@@ -1,10 +1,11 @@
 """Twenty tenants asked for together."""
 
+import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 
 from . import bare
 from .figures import Figure
-from .freehold import Stopwatch, installation
+from .freehold import Stopwatch, free_pool, installation
 
 TENANTS = 20
 RUNS = 4
@@ -43,7 +44,8 @@ def of_ours(freehold, run):
 
 
 def of_bare(pattern):
-    houses = [bare.House(pattern, PAUSE) for _ in range(TENANTS)]
+    pools = ipaddress.ip_network(free_pool()).subnets(new_prefix=28)
+    houses = [bare.House(pattern, PAUSE, str(pool)) for _, pool in zip(range(TENANTS), pools)]
     watch = Stopwatch()
     try:
         with ThreadPoolExecutor(PARALLEL) as together:
