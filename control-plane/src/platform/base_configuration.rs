@@ -38,14 +38,19 @@ impl Platform {
         let running = self.running_edge().await?;
         let same =
             running.as_ref().is_some_and(|edge| edge.labels.get(names::SPEC) == spec.labels.get(names::SPEC));
-        let reloaded = match running {
-            Some(_) if same => self.reconfigure_edge(wanted).await?,
-            // The next container starts from it: what it would not start from must not cost the one that runs.
-            Some(_) => self.staged(wanted, &context.images.edge).await.and_then(|()| self.promote())?,
-            None => self.stage(wanted).and_then(|()| self.promote())?,
+        let reconfigured = if same {
+            self.reconfigure_edge(wanted).await?
+        } else {
+            match running {
+                // The next container starts from it: what it would not start from must not cost the one that runs.
+                Some(_) => self.staged(wanted, &context.images.edge).await?,
+                None => self.stage(wanted)?,
+            }
+            self.promote()?;
+            Change::None
         };
         match self.ensure(Service::Edge, context).await? {
-            Change::None => Ok(reloaded),
+            Change::None => Ok(reconfigured),
             other => Ok(other),
         }
     }
@@ -59,11 +64,13 @@ impl Platform {
         let Ok(health) = self.edge().healthy().await else {
             // It is made anew, from this configuration if it is any good.
             self.staged(wanted, &edge.image_id).await?;
-            return self.promote();
+            self.promote()?;
+            return Ok(Change::None);
         };
         if health.configuration == wanted.fingerprint {
             self.stage(wanted)?;
-            return self.promote().map(|_| Change::None);
+            self.promote()?;
+            return Ok(Change::None);
         }
         self.staged(wanted, &edge.image_id).await?;
         self.promote()?;
@@ -107,7 +114,7 @@ impl Platform {
     }
 
     /// Makes what is staged the file that the edge starts from, and keeps the one before.
-    fn promote(&self) -> Result<Change> {
+    fn promote(&self) -> Result<()> {
         let (next, now, previous) =
             (self.home.nginx_conf_next(), self.home.nginx_conf(), self.home.nginx_conf_previous());
         let promoted = || {
@@ -121,7 +128,7 @@ impl Platform {
             }
             std::fs::rename(&next, &now)
         };
-        promoted().map(|()| Change::None).map_err(|source| Error::File { path: now.clone(), source })
+        promoted().map_err(|source| Error::File { path: now.clone(), source })
     }
 
     fn take_back(&self) -> Result<()> {
