@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! cli ─► platform, http, gateway, worker
-//! http ─► app, render        gateway ─► app, render
+//! http ─► app, render, socket        gateway ─► app, render, socket
 //! platform, worker ─► planner, store, engine, database, edge, identity, render
 //! app ─► store, identity
 //! planner, store, engine, database, edge, identity, render ─► model
-//! model ─► nothing of ours   config, telemetry: usable by all but model and planner
+//! model, socket ─► nothing of ours   config, telemetry: usable by all but model and planner
 //! ```
 
 /// Use cases: what a caller may ask for, and its rules.
@@ -38,6 +38,8 @@ pub mod planner;
 pub mod platform;
 /// Tera: one typed context per template.
 pub mod render;
+/// HTTP on a unix socket that one process takes over from another.
+pub mod socket;
 /// All SQL of the registry.
 pub mod store;
 /// Logs.

@@ -99,7 +99,9 @@ pub(super) async fn gateway(
         ..GatewaySettings::default()
     };
     let doors = Arc::new(app::doors::StoreDoors::new(store.clone()));
-    gateway::serve(Home::new(&config.home).gateway_socket(), doors, settings, shutdown).await?;
+    gateway::serve(&Home::new(&config.home).gateway_socket(), doors, settings, shutdown)
+        .await
+        .map_err(|error| Error::failed(error.to_string()))?;
     store.close().await;
     Ok(())
 }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-pub use serve::{ServeError, serve};
+pub use serve::serve;
 
 use crate::app::{self, App};
 use error::Problem;

@@ -12,6 +12,7 @@ use control_plane::gateway::{self, Door, DoorState, Doors, DoorsError, GatewaySe
 use control_plane::model::hostname::HostName;
 use control_plane::model::ids::{HouseId, TenantId};
 use control_plane::render::nginx::EdgeLimits;
+use control_plane::socket::SocketError;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -74,7 +75,7 @@ struct Gateway {
     registry: Arc<Registry>,
     socket: PathBuf,
     stop: CancellationToken,
-    served: JoinHandle<io::Result<()>>,
+    served: JoinHandle<Result<(), SocketError>>,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -90,7 +91,8 @@ impl Gateway {
         let (registry, stop) = (Arc::new(Registry::default()), CancellationToken::new());
         let before = inode(&socket);
         let doors: Arc<dyn Doors> = Arc::<Registry>::clone(&registry);
-        let served = tokio::spawn(gateway::serve(socket.clone(), doors, settings, stop.clone()));
+        let (path, shutdown) = (socket.clone(), stop.clone());
+        let served = tokio::spawn(async move { gateway::serve(&path, doors, settings, shutdown).await });
         until("the gateway listens", async || inode(&socket).is_some_and(|now| Some(now) != before)).await;
         Self { registry, socket, stop, served, _folder: None }
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// What each room may use directly. It may also use what stands below what it uses.
 const USES: &[(&str, &[&str])] = &[
     ("cli", &["platform", "http", "gateway", "worker"]),
-    ("http", &["app", "render"]),
-    ("gateway", &["app", "render"]),
+    ("http", &["app", "render", "socket"]),
+    ("gateway", &["app", "render", "socket"]),
     ("platform", &["planner", "store", "engine", "database", "edge", "identity", "render"]),
     ("worker", &["planner", "store", "engine", "database", "edge", "identity", "render"]),
     ("app", &["store", "identity"]),
@@ -21,6 +21,7 @@ const USES: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("config", &["model"]),
     ("model", &[]),
+    ("socket", &[]),
 ];
 
 /// Rooms that every other may use, but for these two.
