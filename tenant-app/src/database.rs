@@ -74,8 +74,6 @@ impl Database {
                 ("statement_timeout", "5s"),
                 ("lock_timeout", "3s"),
                 ("idle_in_transaction_session_timeout", "10s"),
-                // The guard below would have the server warn at each return of a connection.
-                ("client_min_messages", "error"),
             ]);
         let pool = pool(connections.saturating_sub(1).max(1), options.clone());
         let checks = if connections > 1 { self::pool(1, options) } else { pool.clone() };
@@ -171,10 +169,10 @@ fn pool(connections: u32, options: PgConnectOptions) -> PgPool {
         .idle_timeout(Duration::from_secs(60))
         .max_lifetime(Duration::from_secs(300))
         // A request that is dropped while BEGIN is on its way leaves its session inside a transaction
-        // (sqlx 0.9.0, transact-rs/sqlx#4393). Outside of one this does nothing.
+        // (sqlx 0.9.0, transact-rs/sqlx#4393). A rollback alone would fill the server's log with warnings.
         .after_release(|connection, _| {
             Box::pin(async move {
-                sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+                sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await?;
                 Ok(true)
             })
         })

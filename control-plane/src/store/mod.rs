@@ -127,8 +127,6 @@ impl Store {
     /// As [`Store::connect`].
     pub async fn connect_with(options: PgConnectOptions) -> Result<Self> {
         let options = options.application_name("freehold").options([
-            // The guard's ROLLBACK outside a transaction would be warned of at each release.
-            ("client_min_messages", "error"),
             ("statement_timeout", "20s"),
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "30s"),
@@ -137,10 +135,11 @@ impl Store {
             .max_connections(16)
             .acquire_timeout(PATIENCE)
             // A begin() whose caller went away leaves the session inside a transaction, and sqlx 0.9.0 gives it
-            // back to the pool as it is: the next user would work inside a stranger's transaction.
+            // back to the pool as it is: the next user would work inside a stranger's transaction. A rollback alone
+            // would be warned of, in the server's log too, wherever there is nothing to roll back.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql("rollback").execute(connection).await?;
+                    sqlx::raw_sql("begin; rollback").execute(connection).await?;
                     Ok(true)
                 })
             })
