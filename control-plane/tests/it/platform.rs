@@ -9,13 +9,18 @@ use super::houses::installation::Installation;
 use super::houses::objects::docker;
 use super::houses::visitor::get;
 
+/// The services' containers. Helpers come and go as the worker looks at the firewall.
 fn containers(installation: &Installation, running: bool) -> BTreeSet<String> {
     let label = format!("label=freehold.installation={}", installation.id);
-    let mut arguments = vec!["ps", "-q", "--no-trunc", "--filter", &label, "--filter", "label=freehold.role"];
-    if !running {
-        arguments.push("-a");
+    let mut found = BTreeSet::new();
+    for role in ["postgres", "api", "gateway", "worker", "edge"] {
+        let role = format!("label=freehold.role={role}");
+        let all: &[&str] = if running { &[] } else { &["-a"] };
+        let listed =
+            docker(&[&["ps", "-q", "--no-trunc", "--filter", &label, "--filter", &role], all].concat());
+        found.extend(listed.lines().map(str::to_owned));
     }
-    docker(&arguments).lines().map(str::to_owned).collect()
+    found
 }
 
 /// The host's own nft: whether it did what it was asked. `None` where it is not installed or not allowed.
