@@ -22,8 +22,10 @@ const IN_FORCE: Duration = Duration::from_secs(10);
 const CLOSING: Duration = Duration::from_secs(2);
 /// By then all of nginx's processes know that they are to end connections.
 const KNOWN: Duration = Duration::from_millis(500);
-/// Between two looks at the connections that are left.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long an edge that was told to stop may go on listening; one that hangs does until it is killed.
+const DEAF: Duration = Duration::from_secs(1);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
 /// How far back what nginx says of its configuration may be, among the requests that it writes down.
 const LINES: usize = 3000;
 
@@ -38,20 +40,27 @@ impl Platform {
         let running = self.running_edge().await?;
         let same =
             running.as_ref().is_some_and(|edge| edge.labels.get(names::SPEC) == spec.labels.get(names::SPEC));
-        let reconfigured = if same {
-            self.reconfigure_edge(wanted).await?
-        } else {
-            match running {
-                // The next container starts from it: what it would not start from must not cost the one that runs.
-                Some(_) => self.staged(wanted, &context.images.edge).await?,
-                None => self.stage(wanted)?,
+        if same {
+            let reconfigured = self.reconfigure_edge(wanted).await?;
+            return match self.ensure(Service::Edge, context).await? {
+                Change::None => Ok(reconfigured),
+                other => Ok(other),
+            };
+        }
+        match &running {
+            // The next container starts from it: what it would not start from must not cost the one that runs.
+            Some(_) => self.staged(wanted, &context.images.edge).await?,
+            None => self.stage(wanted)?,
+        }
+        let promoted = self.promote()?;
+        match self.ensure(Service::Edge, context).await {
+            Err(error) if running.is_some() => {
+                if promoted {
+                    self.take_back()?;
+                }
+                Err(self.bring_back(Service::Edge, context, error).await)
             }
-            self.promote()?;
-            Change::None
-        };
-        match self.ensure(Service::Edge, context).await? {
-            Change::None => Ok(reconfigured),
-            other => Ok(other),
+            ensured => ensured,
         }
     }
 
@@ -113,20 +122,20 @@ impl Platform {
         }
     }
 
-    /// Makes what is staged the file that the edge starts from, and keeps the one before.
-    fn promote(&self) -> Result<()> {
+    /// Makes what is staged the file that the edge starts from, and keeps the one before. Whether there was a change.
+    fn promote(&self) -> Result<bool> {
         let (next, now, previous) =
             (self.home.nginx_conf_next(), self.home.nginx_conf(), self.home.nginx_conf_previous());
         let promoted = || {
             if same(&next, &now)? {
-                return std::fs::remove_file(&next);
+                return std::fs::remove_file(&next).map(|()| false);
             }
             // An edge that starts meanwhile finds one of the two.
             if now.exists() {
                 home::absent_is_fine(std::fs::remove_file(&previous))?;
                 std::fs::hard_link(&now, &previous)?;
             }
-            std::fs::rename(&next, &now)
+            std::fs::rename(&next, &now).map(|()| true)
         };
         promoted().map_err(|source| Error::File { path: now.clone(), source })
     }
@@ -154,13 +163,21 @@ impl Platform {
 
     /// A connection that is kept is closed by a reload. So that nobody asks on one just then, each is ended with
     /// its next answer first; those that nobody asks anything on are left after a while.
-    async fn let_connections_end(&self) {
+    pub(super) async fn let_connections_end(&self) {
         let begun = Instant::now();
         while begun.elapsed() < CLOSING {
             match self.edge().close_connections().await {
                 Ok(waiting) if waiting > 0 || begun.elapsed() < KNOWN => tokio::time::sleep(LOOK).await,
                 _ => return,
             }
+        }
+    }
+
+    /// Waits until an edge that was told to stop has closed its door, and with it all that it listens on.
+    pub(super) async fn edge_is_deaf(&self) {
+        let begun = Instant::now();
+        while self.home.door_socket().exists() && begun.elapsed() < DEAF {
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -213,11 +213,19 @@ impl Platform {
             .run(service.as_str(), async {
                 let change = match service {
                     Service::Edge => Box::pin(self.start_edge(context)).await?,
+                    Service::Postgres => Box::pin(self.start_postgres(context)).await?,
                     _ => Box::pin(self.ensure(service, context)).await?,
                 };
                 Ok(((service, change), change.as_str().to_owned()))
             })
             .await
+    }
+
+    async fn start_postgres(&self, context: &Context<'_>) -> Result<Change> {
+        match self.ensure(Service::Postgres, context).await {
+            Err(error) => Err(self.bring_back(Service::Postgres, context, error).await),
+            ensured => ensured,
+        }
     }
 
     async fn start_edge(&self, context: &Context<'_>) -> Result<Change> {

@@ -10,8 +10,6 @@ use super::{Error, Platform, Result, base_configuration, firewall, probe};
 use crate::engine::{self, ContainerInfo, names};
 use crate::model::observed::ContainerState;
 
-/// How long a service may take from its start to its first answer.
-const READY: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(100);
 /// A process that ends right after its start is not up.
 const STEADY: Duration = Duration::from_millis(1500);
@@ -63,14 +61,10 @@ impl Platform {
             }
         }
         let replaces = others.iter().chain(&same).any(|container| running(&container));
-        if !service.overlaps() {
-            self.retire(&others).await?;
-        }
         // One that ended, hangs or never started is not worth a diagnosis: it holds no data.
         for container in &same {
             if container.state != ContainerState::Running || others.is_empty() {
-                self.engine.stop(&container.id, None).await?;
-                self.engine.remove_container(&container.id).await?;
+                self.retire(std::slice::from_ref(container)).await?;
             }
         }
         // Where an old process still holds its socket, a new one's is another file. Otherwise the number may be
@@ -78,18 +72,79 @@ impl Platform {
         let alone = !service.overlaps() || same.iter().any(|container| running(&container));
         let before = if alone { None } else { self.socket_of(service).and_then(|path| inode(&path)) };
         let id = self.engine.ensure_container(&spec).await?;
-        self.engine.start(&id).await?;
-        self.wait_ready(service, &id, before).await?;
-        if service.overlaps() {
-            self.retire(&others).await?;
+        if service.overlaps() || others.is_empty() {
+            self.begin(service, &id, before).await?;
+        } else {
+            self.take_over(service, &id, &others).await?;
         }
+        self.retire(&others).await?;
         Ok(if replaces { Change::Replaced } else { Change::Started })
+    }
+
+    /// Starts a container and waits until it answers.
+    async fn begin(&self, service: Service, id: &str, before: Option<u64>) -> Result<()> {
+        self.engine.start(id).await?;
+        self.wait_ready(service, id, before).await
+    }
+
+    /// Starts a container in the place of those that it cannot stand beside. Everything that can be done before they
+    /// are told to stop is done by now.
+    async fn take_over(&self, service: Service, id: &str, others: &[ContainerInfo]) -> Result<()> {
+        if service != Service::Edge {
+            self.stop_all(others).await?;
+            return self.begin(service, id, None).await;
+        }
+        self.let_connections_end().await;
+        let next = async {
+            self.edge_is_deaf().await;
+            self.begin(service, id, None).await
+        };
+        // It listens no more from the moment it is told, and has its time for what is under way beside the next.
+        let (stopped, begun) = tokio::join!(self.stop_all(others), next);
+        stopped.and(begun)
+    }
+
+    /// Has those that were to be replaced run again, after what was to replace them failed with this error.
+    pub(super) async fn bring_back(&self, service: Service, context: &Context<'_>, error: Error) -> Error {
+        match self.revive(service, context).await {
+            Ok(true) => Error::TakenBack(Box::new(error)),
+            Ok(false) => error,
+            Err(cause) => {
+                tracing::error!(%service, %cause, "the one before cannot be started again");
+                error
+            }
+        }
+    }
+
+    /// Whether there was one before that answers again.
+    async fn revive(&self, service: Service, context: &Context<'_>) -> Result<bool> {
+        let wanted = context.spec(service)?;
+        let (failed, before): (Vec<_>, Vec<_>) = self
+            .containers_of(service)
+            .await?
+            .into_iter()
+            .partition(|container| container.labels.get(names::SPEC) == wanted.labels.get(names::SPEC));
+        if before.is_empty() {
+            return Ok(false);
+        }
+        self.retire(&failed).await?;
+        for container in &before {
+            self.begin(service, &container.id, None).await?;
+        }
+        Ok(true)
+    }
+
+    async fn stop_all(&self, containers: &[ContainerInfo]) -> Result<()> {
+        for container in containers {
+            self.engine.stop(&container.id, None).await?;
+        }
+        Ok(())
     }
 
     /// Stops and removes containers of a service.
     async fn retire(&self, containers: &[ContainerInfo]) -> Result<()> {
+        self.stop_all(containers).await?;
         for container in containers {
-            self.engine.stop(&container.id, None).await?;
             self.engine.remove_container(&container.id).await?;
         }
         Ok(())
@@ -109,9 +164,7 @@ impl Platform {
             .into_iter()
             .filter(|container| matches!(container.state, ContainerState::Running | ContainerState::Broken))
             .collect();
-        for container in &running {
-            self.engine.stop(&container.id, None).await?;
-        }
+        self.stop_all(&running).await?;
         Ok(running.len())
     }
 
@@ -138,7 +191,7 @@ impl Platform {
 
     async fn wait_ready(&self, service: Service, id: &str, before: Option<u64>) -> Result<()> {
         let begun = Instant::now();
-        let outcome = poll(READY, || async move {
+        let outcome = poll(service.ready_within(), || async move {
             let state = self.engine.inspect(id).await.map_err(|error| error.to_string())?;
             if state.state != ContainerState::Running {
                 let why = if state.error.is_empty() {

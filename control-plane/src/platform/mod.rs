@@ -74,6 +74,9 @@ pub enum Error {
     Edge(#[from] edge::Error),
     #[error(transparent)]
     Config(#[from] crate::config::Error),
+    /// A service could not be replaced; the one that was to be runs on.
+    #[error("{0}\nThe one before runs again.")]
+    TakenBack(Box<Error>),
     /// A service runs, or should, and does not answer.
     #[error("{service} did not answer within {} s: {reason}{}", within.as_secs(), last_lines(.logs))]
     Unhealthy { service: Service, within: Duration, reason: String, logs: String },
@@ -94,6 +97,7 @@ impl Error {
             Self::Unhealthy { .. } | Self::Firewall(_) => Some(
                 "`freehold doctor` checks everything that is needed; `freehold up` may be repeated".into(),
             ),
+            Self::TakenBack(cause) => cause.remedy(),
             _ => None,
         }
     }

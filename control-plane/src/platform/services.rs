@@ -51,6 +51,15 @@ impl Service {
         matches!(self, Self::Api | Self::Gateway | Self::Worker)
     }
 
+    /// How long it may take from its start to its first answer.
+    pub(super) fn ready_within(self) -> Duration {
+        Duration::from_secs(match self {
+            // Nobody is answered meanwhile, and it has nothing to recover.
+            Self::Edge => 20,
+            Self::Postgres | Self::Api | Self::Gateway | Self::Worker => 90,
+        })
+    }
+
     /// How long it may take to finish what it is at.
     #[must_use]
     pub fn stop_grace(self) -> Duration {

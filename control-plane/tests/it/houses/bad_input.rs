@@ -1,15 +1,14 @@
 //! What an operator gives and what cannot work: said before anything is touched, or by a stuck tenant, and out of the
 //! way once it is put right. And a database image that is unlike ours, which is no bad input.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::installation::Installation;
-use super::objects::{containers, docker, house_of, psql};
+use super::objects::{Image, containers, docker, house_of, psql};
 use super::tenants::Admin;
 use super::wait;
 
@@ -134,7 +133,7 @@ async fn one_mistake_after_the_other(admin: &Admin<'_>) {
     write("V2__doors.sql", doors);
 
     // somebody has removed what the release was registered with
-    let image = Image::build();
+    let image = Image::build("FROM freehold/test-raw:1");
     let text = std::fs::read_to_string(stack("raw.yaml")).expect("the stack");
     let file = admin.installation.path("gone.yaml");
     std::fs::write(&file, text.replacen("freehold/test-raw:1", &image.0, 1)).expect("written");
@@ -170,36 +169,6 @@ async fn one_mistake_after_the_other(admin: &Admin<'_>) {
     admin.answers("globex", "/", "globex").await;
     assert_eq!(version(), "2");
     assert_eq!(psql(&database, "select count(doors) from app.cars"), "0");
-}
-
-/// An image of this test's own, gone when the test is.
-struct Image(String);
-
-impl Image {
-    fn build() -> Self {
-        let name = format!("freehold/test-gone:{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        let mut build = Command::new("docker")
-            .args(["build", "-q", "-t", &name, "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker runs");
-        let lines = format!("FROM freehold/test-raw:1\nLABEL freehold.test={name}\n");
-        build.stdin.take().expect("its input").write_all(lines.as_bytes()).expect("written");
-        assert!(build.wait().expect("an end").success());
-        Self(name)
-    }
-
-    fn remove(&self) {
-        let _ = Command::new("docker").args(["rmi", "--force", &self.0]).output();
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        self.remove();
-    }
 }
 
 /// A database whose image begins as root and runs initdb, as official ones do.

@@ -1,6 +1,7 @@
 //! What the engine has of an installation, seen with its own command line, not with our code.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use super::installation::Installation;
 
@@ -9,6 +10,37 @@ pub fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("docker runs");
     assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// An image of a test's own, gone when the test is.
+pub struct Image(pub String);
+
+impl Image {
+    /// Builds one from the lines of a Dockerfile.
+    pub fn build(lines: &str) -> Self {
+        let name = format!("freehold/test-gone:{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        let mut build = Command::new("docker")
+            .args(["build", "-q", "-t", &name, "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker runs");
+        let lines = format!("{lines}\nLABEL freehold.test={name}\n");
+        build.stdin.take().expect("its input").write_all(lines.as_bytes()).expect("written");
+        assert!(build.wait().expect("an end").success());
+        Self(name)
+    }
+
+    pub fn remove(&self) {
+        let _ = Command::new("docker").args(["rmi", "--force", &self.0]).output();
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.remove();
+    }
 }
 
 /// Names of the tenants' containers, in whatever state, of one service.

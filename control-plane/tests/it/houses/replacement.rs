@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::installation::Installation;
 use super::load::{Load, Wish};
-use super::objects::{containers, docker, house_of};
+use super::objects::{Image, containers, docker, house_of};
 use super::tenants::Admin;
 use super::wait;
 use crate::support::visitor::{Answer, Visitor};
@@ -254,4 +254,53 @@ async fn the_control_plane_and_the_edges_configuration_change_without_a_lost_req
     assert_eq!(tokio::task::block_in_place(|| installation.changed()), []);
     load.goes_on(50).await;
     load.end_without_loss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_edge_takes_the_place_of_the_one_before_or_leaves_it_there() {
+    // gone after the installation that runs from them
+    let mut images = Vec::new();
+    let installation = Installation::up();
+    let admin = Admin::of(&installation);
+    admin.create("acme").await;
+    let host = admin.host("acme");
+    let names = std::fs::read_to_string(installation.path("images.json")).expect("images");
+    let mut names: Value = serde_json::from_str(&names).expect("JSON");
+    let ours = names["edge"].as_str().expect("an image").to_owned();
+    let mut up_with = |lines: &str| {
+        images.push(Image::build(&format!("FROM {ours}\n{lines}")));
+        names["edge"] = images[images.len() - 1].0.as_str().into();
+        let file = installation.path("other-images.json");
+        std::fs::write(&file, names.to_string()).expect("written");
+        installation.command(&["up", "--json", "--images", &file.display().to_string()])
+    };
+    let before = installation.platform_containers("edge");
+
+    let output = up_with("ENTRYPOINT [\"/bin/false\"]").output().expect("the binary runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("The one before runs again."), "{told}");
+    assert_eq!(installation.platform_containers("edge"), before);
+    admin.answers("acme", "/", "acme").await;
+
+    let mut stream = listen(&installation, &host).await;
+    let upload = Upload::begin(&installation, &host).await;
+    let mut command = up_with("");
+    let up = tokio::task::spawn_blocking(move || command.output().expect("the binary runs"));
+    wait::until("another edge stands beside the one before", || async {
+        let all = installation.platform_containers("edge");
+        if all.len() == 2 { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+    // visitors are answered by the new one while what was under way ends at the old one
+    admin.answers("acme", "/", "acme").await;
+    let uploaded = upload.end().await;
+    assert_eq!(uploaded.status, 201);
+    let vehicle: Value = serde_json::from_str(&uploaded.body).expect("JSON");
+    stream.read_until(vehicle["id"].as_str().expect("an id")).await;
+    drop(stream);
+    let output = up.await.expect("an end");
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(summary["services"][3], json!(["edge", "replaced"]), "{summary}");
+    assert_eq!(installation.platform_containers("edge").len(), 1);
+    assert_ne!(installation.platform_containers("edge"), before);
 }
