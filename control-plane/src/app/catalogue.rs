@@ -13,7 +13,7 @@ impl App {
     /// # Errors
     /// When the registry cannot be reached.
     pub async fn releases(&self, caller: &Caller) -> Result<Vec<Release>> {
-        let mut tx = self.begin(caller).await?;
+        let mut tx = self.begin_as_admin(caller).await?;
         let releases = releases::list(&mut tx).await?;
         tx.commit().await?;
         Ok(releases)
@@ -27,7 +27,7 @@ impl App {
         if reference.contains('\0') {
             return Err(Error::NotFound("release"));
         }
-        let mut tx = self.begin(caller).await?;
+        let mut tx = self.begin_as_admin(caller).await?;
         let release = match releases::get(&mut tx, reference).await {
             Err(crate::store::Error::NotFound) => match Uuid::parse_str(reference) {
                 Ok(id) => releases::by_id(&mut tx, ReleaseId(id)).await,

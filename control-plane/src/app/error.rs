@@ -44,6 +44,9 @@ pub enum Error {
     WrongCredentials,
     #[error("too many failed sign-ins; try again in {} seconds", .0.as_secs())]
     TooManyFailures(Duration),
+    /// The caller is known, and may not.
+    #[error("{0}")]
+    Forbidden(String),
     /// The token is missing, forged, expired, or its owner was disabled.
     #[error("a valid token is needed")]
     Unauthenticated,
@@ -81,13 +84,18 @@ impl From<store::Error> for Error {
             store::Error::Conflict(conflict) => match conflict {
                 Conflict::SlugTaken | Conflict::HostTaken => Self::Taken(Wrong::new("slug", conflict)),
                 Conflict::EmailTaken => Self::Taken(Wrong::new("email", conflict)),
+                Conflict::ProjectTaken => Self::Taken(Wrong::new("slug", conflict)),
                 Conflict::VersionTaken => Self::Taken(Wrong::new("version", conflict)),
                 Conflict::UnknownRelease => Self::wrong("release", conflict),
                 Conflict::NoSubnetLeft => Self::Exhausted(conflict.to_string()),
                 Conflict::IdempotencyKeyReused => Self::KeyReused,
-                Conflict::Deleted | Conflict::NotDeleted | Conflict::Purged | Conflict::OperationBegun => {
-                    Self::NotNow(conflict.to_string())
-                }
+                Conflict::Deleted
+                | Conflict::NotDeleted
+                | Conflict::Purged
+                | Conflict::OperationBegun
+                | Conflict::MemberAlready
+                | Conflict::NoMember
+                | Conflict::PendingAlready => Self::NotNow(conflict.to_string()),
             },
         }
     }

@@ -3,6 +3,9 @@
 //! Each use case is one transaction, begun for the caller's scope. What is to be done about it is not done here: it
 //! becomes desired state with an operation, and the workers hear of it when the transaction is committed.
 
+mod admins;
+pub mod audit;
+pub mod caller;
 mod catalogue;
 pub mod doors;
 pub mod error;
@@ -12,17 +15,20 @@ pub mod operations;
 pub mod overview;
 pub mod rules;
 mod settings;
-pub mod sign_in;
 pub mod tenants;
+pub mod whereabouts;
 
+pub use admins::{ROLE, Token};
+pub use caller::{Caller, Origin, Who};
 pub use error::{Error, Wrong};
 pub use settings::Settings;
-pub use sign_in::{Caller, Token};
 
 use std::sync::Arc;
 
+use crate::identity::people_key::PeopleKey;
 use crate::identity::tokens::{Issuer, Verifier};
 use crate::store::{Channel, Scope, Store, Tx};
+use audit::Auditor;
 use failures::Failures;
 use news::News;
 
@@ -36,16 +42,19 @@ pub struct App {
     issuer: Issuer,
     verifier: Verifier,
     failures: Failures,
+    auditor: Auditor,
     news: News,
 }
 
 impl App {
-    /// Must be called inside a runtime: it begins to follow what the registry announces.
+    /// Must be called inside a runtime: it begins to follow what the registry announces, and keeps the audit log.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, issuer: Issuer) -> Self {
+    pub fn new(store: Store, settings: Settings, issuer: Issuer, key: PeopleKey) -> Self {
         let verifier = issuer.verifier();
         let news = News::follow(store.clone(), &[Channel::Operation]);
-        Self { store, settings: Arc::new(settings), issuer, verifier, failures: Failures::default(), news }
+        let auditor = Auditor::new(store.clone(), key);
+        let failures = Failures::default();
+        Self { store, settings: Arc::new(settings), issuer, verifier, failures, auditor, news }
     }
 
     #[must_use]
@@ -53,8 +62,10 @@ impl App {
         &self.settings
     }
 
-    async fn begin(&self, caller: &Caller) -> Result<Tx> {
-        Ok(self.store.begin(caller.scope()).await?)
+    /// For what only platform admins may.
+    async fn begin_as_admin(&self, caller: &Caller) -> Result<Tx> {
+        caller.admin()?;
+        Ok(self.store.begin(Scope::Platform).await?)
     }
 
     async fn begin_as_system(&self) -> Result<Tx> {

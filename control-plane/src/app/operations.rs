@@ -5,17 +5,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::audit::{Action, Entry};
+use super::caller::Who;
 use super::error::{Error, OrNotFound};
 use super::news::Ear;
 use super::rules::{self, Findings};
 use super::tenants::find;
 use super::{App, Caller, Page, Result};
+use crate::identity::permissions::Permission;
 use crate::model::ids::OperationId;
 use crate::model::operation::{OperationKind, OperationState};
 use crate::model::slug::Slug;
 use crate::store::operations::{EventRecord, OperationFilter, OperationRecord};
 use crate::store::pages::Cursor;
-use crate::store::{self, Conflict, Notice, operations};
+use crate::store::{self, Conflict, Notice, Scope, operations};
 
 /// How long a follower waits for news before it looks for itself.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -41,11 +44,30 @@ impl App {
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn operation(&self, caller: &Caller, id: &str) -> Result<OperationRecord> {
-        let id = parse(id)?;
-        let mut tx = self.begin(caller).await?;
+        let operation = self.found(parse(id)?).await?;
+        self.permit_operation(caller, &operation).await?;
+        Ok(operation)
+    }
+
+    async fn found(&self, id: OperationId) -> Result<OperationRecord> {
+        let mut tx = self.begin_as_system().await?;
         let operation = operations::get(&mut tx, id).await.or_not_found("operation")?;
         tx.commit().await?;
         Ok(operation)
+    }
+
+    /// The scope of whoever may see the operation. One whose tenant is gone is for platform admins alone.
+    async fn permit_operation(&self, caller: &Caller, operation: &OperationRecord) -> Result<Scope> {
+        let hidden = |error| match error {
+            Error::NotFound(_) => Error::NotFound("operation"),
+            other => other,
+        };
+        let Some(tenant) = operation.tenant_id else {
+            return caller.admin().map(|()| Scope::Platform).map_err(|_| Error::NotFound("operation"));
+        };
+        let permit =
+            self.permit(caller, &tenant.to_string(), Permission::TenantRead).await.map_err(hidden)?;
+        Ok(permit.scope)
     }
 
     /// The operations that a listing asks for, a page of them, the newest first.
@@ -59,7 +81,18 @@ impl App {
         let cursor = findings.cursor(listing.cursor.as_deref());
         let limit = findings.limit(listing.limit.as_deref());
         findings.done()?;
-        let mut tx = self.begin(caller).await?;
+        if let (Who::User(_), reference) = (&caller.who, listing.tenant.as_deref()) {
+            let reference =
+                reference.ok_or_else(|| Error::wrong("tenant", "name the tenant whose they are"))?;
+            let permit = self.permit(caller, reference, Permission::TenantRead).await?;
+            let filter =
+                OperationFilter { tenant: Some(permit.tenant), slug: None, states, kinds, cursor, limit };
+            let mut tx = self.store.begin(permit.scope).await?;
+            let page = operations::list(&mut tx, &filter).await?;
+            tx.commit().await?;
+            return Ok(page.into());
+        }
+        let mut tx = self.begin_as_admin(caller).await?;
         let (tenant, slug) = match listing.tenant.as_deref() {
             None => (None, None),
             Some(reference) => match find(&mut tx, reference).await {
@@ -84,7 +117,9 @@ impl App {
     /// `NotNow` when it has begun, is over, or something was asked for after it.
     pub async fn cancel_operation(&self, caller: &Caller, id: &str) -> Result<OperationRecord> {
         let id = parse(id)?;
-        let mut tx = self.begin(caller).await?;
+        let before = self.found(id).await?;
+        self.permit_operation(caller, &before).await?;
+        let mut tx = self.begin_as_admin(caller).await?;
         operations::cancel(&mut tx, id).await.map_err(|error| match error {
             store::Error::Conflict(Conflict::OperationBegun) => Error::NotNow(
                 "only an operation that has not begun, and that nothing was asked for after, can be \
@@ -95,6 +130,12 @@ impl App {
             other => other.into(),
         })?;
         let operation = operations::get(&mut tx, id).await?;
+        let entry = Entry::done(
+            Action::OperationCancel,
+            operation.tenant_id,
+            format!("{} {}", operation.kind, operation.slug),
+        );
+        self.auditor.write(&mut tx, caller, entry).await?;
         tx.commit().await?;
         tracing::info!(operation = %id, by = %caller.label(), "an operation was withdrawn");
         Ok(operation)
@@ -106,8 +147,9 @@ impl App {
     /// `NotFound` when there is none.
     pub async fn follow(&self, caller: &Caller, id: &str, after: i64) -> Result<Follower> {
         let ear = self.news.ear();
-        let operation = self.operation(caller, id).await?;
-        Ok(Follower { id: operation.id, after, ear, caller: caller.clone(), looked: false })
+        let operation = self.found(parse(id)?).await?;
+        let scope = self.permit_operation(caller, &operation).await?;
+        Ok(Follower { id: operation.id, after, ear, scope, looked: false })
     }
 }
 
@@ -117,7 +159,7 @@ pub struct Follower {
     id: OperationId,
     after: i64,
     ear: Ear,
-    caller: Caller,
+    scope: Scope,
     looked: bool,
 }
 
@@ -141,7 +183,7 @@ impl Follower {
             let matters = move |notice: &Notice| matches!(notice, Notice::Operation(other) if *other == id);
             self.ear.heard(matters, Instant::now() + LOOK_AGAIN).await;
         }
-        let mut tx = app.begin(&self.caller).await?;
+        let mut tx = app.store.begin(self.scope).await?;
         // First how it is, then what happened: an operation that is over gets no event afterwards.
         let operation = operations::get(&mut tx, self.id).await.or_not_found("operation")?;
         let events = operations::events_after(&mut tx, self.id, self.after).await?;

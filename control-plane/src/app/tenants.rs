@@ -1,11 +1,14 @@
 //! Tenants: made, found, changed, moved and deleted.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::audit::{Action, Entry};
 use super::error::{Error, OrNotFound, Wrong};
 use super::rules::{self, Findings};
+use super::whereabouts::{Verb, destination, verb_to};
 use super::{App, Caller, Page, Result};
+use crate::identity::permissions::Permission;
 use crate::model::hostname::HostName;
 use crate::model::ids::{OperationId, ReleaseId, TenantId};
 use crate::model::plan::PlanName;
@@ -73,18 +76,6 @@ pub struct Listing {
     pub limit: Option<String>,
 }
 
-/// What may be asked of a tenant's whereabouts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    Suspend,
-    Resume,
-    Sleep,
-    Wake,
-    Restore,
-    /// Has a stuck one tried again.
-    Retry,
-}
-
 /// What becomes of a deleted tenant's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
@@ -92,42 +83,6 @@ pub enum Removal {
     Keep,
     /// Gone at once; the slug must be repeated to say that it is meant.
     Erase { repeated: Option<String> },
-}
-
-/// Where a verb takes a tenant that is wanted `from`; nothing when it is there already.
-fn destination(verb: Verb, from: DesiredState) -> Result<Option<DesiredState>> {
-    use DesiredState::{Asleep, Deleted, Running, Suspended};
-    match (verb, from) {
-        // Tried again for what it is wanted to be, whatever that is.
-        (Verb::Retry, _) => Ok(Some(from)),
-        (Verb::Restore, Deleted) => Ok(Some(Running)),
-        (Verb::Restore, _) => Err(Error::NotNow("the tenant is not deleted".to_owned())),
-        (_, Deleted) => Err(Error::NotNow("the tenant is deleted; restore it first".to_owned())),
-        (Verb::Suspend, Running | Asleep) => Ok(Some(Suspended)),
-        (Verb::Resume, Suspended) => Ok(Some(Running)),
-        (Verb::Sleep, Running) => Ok(Some(Asleep)),
-        (Verb::Wake, Asleep) => Ok(Some(Running)),
-        (Verb::Sleep | Verb::Wake, Suspended) => {
-            Err(Error::NotNow("the tenant is suspended; resume it first".to_owned()))
-        }
-        (Verb::Suspend, Suspended)
-        | (Verb::Resume, Running | Asleep)
-        | (Verb::Sleep, Asleep)
-        | (Verb::Wake, Running) => Ok(None),
-    }
-}
-
-/// The verb that a desired state set by hand stands for.
-fn verb_to(to: DesiredState, from: DesiredState) -> Result<Verb> {
-    match (to, from) {
-        (DesiredState::Running, DesiredState::Suspended) => Ok(Verb::Resume),
-        (DesiredState::Running, _) => Ok(Verb::Wake),
-        (DesiredState::Asleep, _) => Ok(Verb::Sleep),
-        (DesiredState::Suspended, _) => Ok(Verb::Suspend),
-        (DesiredState::Deleted, _) => {
-            Err(Error::wrong("desired_state", "a tenant is deleted by DELETE alone"))
-        }
-    }
 }
 
 /// Whether a text has the form of an id. A slug of that form would be mistaken for one, so there is none.
@@ -164,7 +119,7 @@ impl App {
         key: Option<Idempotency>,
         answer: impl FnOnce(&Changed) -> Result<Value>,
     ) -> Result<Created> {
-        let mut tx = self.begin(caller).await?;
+        let mut tx = self.begin_as_admin(caller).await?;
         if let Some(Idempotency { key, request_hash }) = &key {
             let begun = idempotency::begin(&mut tx, key, &caller.label(), request_hash).await?;
             if let Begun::Replay { response, .. } = begun {
@@ -182,6 +137,9 @@ impl App {
         if let Some(Idempotency { key, .. }) = &key {
             idempotency::finish(&mut tx, key, &caller.label(), 202, &answer).await?;
         }
+        let entry = Entry::done(Action::TenantCreate, Some(made.tenant), &slug)
+            .diff(&Value::Null, &told(&changed.tenant));
+        self.auditor.write(&mut tx, caller, entry).await?;
         tx.commit().await?;
         tracing::info!(tenant = %made.tenant, %slug, by = %caller.label(), "a tenant is to be made");
         Ok(Created { answer, replayed: false })
@@ -259,7 +217,7 @@ impl App {
     /// `Invalid` for what cannot be listed by.
     pub async fn tenants(&self, caller: &Caller, listing: &Listing) -> Result<Page<TenantRecord>> {
         let filter = self.filter(listing)?;
-        let mut tx = self.begin(caller).await?;
+        let mut tx = self.begin_as_admin(caller).await?;
         let page = tenants::list(&mut tx, &filter).await?;
         tx.commit().await?;
         Ok(page.into())
@@ -284,16 +242,18 @@ impl App {
     /// # Errors
     /// `NotFound` when there is none, also for what cannot be a slug.
     pub async fn tenant(&self, caller: &Caller, reference: &str) -> Result<TenantRecord> {
-        let mut tx = self.begin(caller).await?;
-        let tenant = find(&mut tx, reference).await?;
+        let permit = self.permit(caller, reference, Permission::TenantRead).await?;
+        let mut tx = self.store.begin(permit.scope).await?;
+        let tenant = tenants::get(&mut tx, permit.tenant).await.or_not_found("tenant")?;
         tx.commit().await?;
         Ok(tenant)
     }
 
-    /// Changes what is wanted of a tenant. `expected` is the generation the caller has seen, if they say so.
+    /// Changes what is wanted of a tenant. `expected` is the generation the caller has seen, if they say so. Its own
+    /// people change its name and settings; plan, release and whereabouts are the platform's affair.
     ///
     /// # Errors
-    /// `Stale` when it is at another generation; `Invalid` for what cannot be; `NotNow` for a deleted tenant.
+    /// `Forbidden` for the latter; `Stale` when it is at another generation; `Invalid` for what cannot be; `NotNow` for a deleted tenant.
     pub async fn update_tenant(
         &self,
         caller: &Caller,
@@ -301,8 +261,16 @@ impl App {
         change: Change,
         expected: Option<i64>,
     ) -> Result<Changed> {
-        let mut tx = self.begin(caller).await?;
-        let tenant = locked(&mut tx, reference).await?;
+        let permit = self.permit(caller, reference, Permission::TenantUpdate).await?;
+        if permit.role.is_some()
+            && (change.plan.is_some() || change.release.is_some() || change.desired.is_some())
+        {
+            return Err(Error::Forbidden(
+                "plan, release and desired state are for platform admins to change".to_owned(),
+            ));
+        }
+        let mut tx = self.store.begin(permit.scope).await?;
+        let tenant = locked(&mut tx, permit.tenant).await?;
         if let Some(expected) = expected
             && expected != tenant.generation
         {
@@ -319,7 +287,7 @@ impl App {
         {
             operation = tenants::set_desired(&mut tx, tenant.id, to, &by).await?.or(operation);
         }
-        finish(tx, tenant.id, operation, caller).await
+        self.finish(tx, Action::TenantUpdate, &tenant, operation, caller).await
     }
 
     async fn checked_change(
@@ -358,8 +326,9 @@ impl App {
     /// # Errors
     /// `NotNow` when it cannot be moved there from where it is wanted now.
     pub async fn move_tenant(&self, caller: &Caller, reference: &str, verb: Verb) -> Result<Changed> {
-        let mut tx = self.begin(caller).await?;
-        let tenant = locked(&mut tx, reference).await?;
+        let permit = self.permit_admin(caller, reference).await?;
+        let mut tx = self.store.begin(permit.scope).await?;
+        let tenant = locked(&mut tx, permit.tenant).await?;
         let by = caller.label();
         let operation = match (verb, destination(verb, tenant.desired)?) {
             (_, None) => None,
@@ -368,7 +337,7 @@ impl App {
             (Verb::Restore, _) => Some(tenants::restore(&mut tx, tenant.id, &by).await?),
             (_, Some(to)) => tenants::set_desired(&mut tx, tenant.id, to, &by).await?,
         };
-        finish(tx, tenant.id, operation, caller).await
+        self.finish(tx, verb.action(), &tenant, operation, caller).await
     }
 
     /// Deletes a tenant. One that is deleted already can still be erased.
@@ -376,8 +345,9 @@ impl App {
     /// # Errors
     /// `Invalid` when it is to be erased and its slug was not repeated.
     pub async fn delete_tenant(&self, caller: &Caller, reference: &str, removal: Removal) -> Result<Changed> {
-        let mut tx = self.begin(caller).await?;
-        let tenant = locked(&mut tx, reference).await?;
+        let permit = self.permit_admin(caller, reference).await?;
+        let mut tx = self.store.begin(permit.scope).await?;
+        let tenant = locked(&mut tx, permit.tenant).await?;
         let by = caller.label();
         let operation = match removal {
             Removal::Erase { repeated } if repeated.as_deref() != Some(tenant.slug.as_str()) => {
@@ -394,8 +364,47 @@ impl App {
                 Some(tenants::delete(&mut tx, tenant.id, keep, &by).await?)
             }
         };
-        finish(tx, tenant.id, operation, caller).await
+        self.finish(tx, Action::TenantDelete, &tenant, operation, caller).await
     }
+
+    /// Ends a change of what was `before`: written down, committed, told.
+    async fn finish(
+        &self,
+        mut tx: Tx,
+        action: Action,
+        before: &TenantRecord,
+        operation: Option<OperationId>,
+        caller: &Caller,
+    ) -> Result<Changed> {
+        let tenant = tenants::get(&mut tx, before.id).await?;
+        let operation = match operation {
+            Some(id) => Some(operations::get(&mut tx, id).await?),
+            None => None,
+        };
+        if operation.is_some() {
+            let entry =
+                Entry::done(action, Some(tenant.id), &tenant.slug).diff(&told(before), &told(&tenant));
+            self.auditor.write(&mut tx, caller, entry).await?;
+        }
+        tx.commit().await?;
+        if let Some(operation) = &operation {
+            tracing::info!(tenant = %tenant.id, slug = %tenant.slug, kind = %operation.kind, by = %caller.label(), "a change is wanted");
+        }
+        Ok(Changed { tenant, operation })
+    }
+}
+
+/// What of a tenant its people change, as the audit log tells it.
+fn told(tenant: &TenantRecord) -> Value {
+    json!({
+        "name": tenant.name,
+        "slug": tenant.slug,
+        "plan": tenant.plan,
+        "release": tenant.release,
+        "settings": tenant.settings,
+        "desired_state": tenant.desired,
+        "erase": tenant.erase,
+    })
 }
 
 /// What a list is ordered by, and whether the other way round.
@@ -432,26 +441,7 @@ pub(super) async fn find(tx: &mut Tx, reference: &str) -> Result<TenantRecord> {
 }
 
 /// The tenant, which nobody else changes until the transaction ends.
-async fn locked(tx: &mut Tx, reference: &str) -> Result<TenantRecord> {
-    let id = find(tx, reference).await?.id;
+async fn locked(tx: &mut Tx, id: TenantId) -> Result<TenantRecord> {
     tenants::hold(tx, id).await.or_not_found("tenant")?;
     tenants::get(tx, id).await.or_not_found("tenant")
-}
-
-async fn finish(
-    mut tx: Tx,
-    tenant: TenantId,
-    operation: Option<OperationId>,
-    caller: &Caller,
-) -> Result<Changed> {
-    let tenant = tenants::get(&mut tx, tenant).await?;
-    let operation = match operation {
-        Some(id) => Some(operations::get(&mut tx, id).await?),
-        None => None,
-    };
-    tx.commit().await?;
-    if let Some(operation) = &operation {
-        tracing::info!(tenant = %tenant.id, slug = %tenant.slug, kind = %operation.kind, by = %caller.label(), "a change is wanted");
-    }
-    Ok(Changed { tenant, operation })
 }

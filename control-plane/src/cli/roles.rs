@@ -14,12 +14,13 @@ use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::gateway::{self, GatewaySettings};
 use crate::http;
+use crate::identity::people_key::PeopleKey;
 use crate::identity::tokens::Issuer;
 use crate::identity::vault::MasterKey;
 use crate::model::ids::InstallationId;
 use crate::platform::firewall::Firewall;
 use crate::platform::home::Home;
-use crate::platform::keys::{MASTER_KEY, PROBER_SECRET, Source, TOKEN_KEY};
+use crate::platform::keys::{MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source, TOKEN_KEY};
 use crate::platform::network;
 use crate::store::{self, Store};
 use crate::worker::{self, WorkerDeps};
@@ -73,7 +74,9 @@ pub(super) async fn api(config: &Config, source: &Source, shutdown: Cancellation
     let Some(store) = registry(config, source, store::API_ROLE, &shutdown).await? else { return Ok(()) };
     let issuer = Issuer::from_pem(&source.read(TOKEN_KEY)?, config.public_url())
         .map_err(|error| Error::failed(error.to_string()))?;
-    let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer));
+    let key =
+        PeopleKey::from_file(&source.read(PEOPLE_KEY)?).map_err(|error| Error::failed(error.to_string()))?;
+    let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer, key));
     let router = http::router(http::AppState::new(app, shutdown.clone()));
     http::serve(&Home::new(&config.home).api_socket(), router, shutdown)
         .await

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 
 use super::AppState;
 use super::error::Problem;
-use crate::app;
+use crate::app::{self, Origin};
 
 /// Whoever sent the request, known by the token in its `Authorization` header. A handler that takes it is closed to
 /// everybody else.
@@ -19,7 +19,46 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer <token>"))?;
-        Ok(Self(state.app.who(token).await?))
+        Ok(Self(state.app.who(token, origin(parts)).await?))
+    }
+}
+
+/// A caller who is a platform admin. A handler that takes it is closed to everybody else.
+#[derive(Debug, Clone)]
+pub struct Admin(pub app::Caller);
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let Caller(caller) = Caller::from_request_parts(parts, state).await?;
+        caller.admin()?;
+        Ok(Self(caller))
+    }
+}
+
+/// Where a request came from, for handlers that are open to everybody.
+#[derive(Debug, Clone)]
+pub struct From(pub Origin);
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(origin(parts)))
+    }
+}
+
+/// What is known of where a request came from. What the edge says in its headers is its word: it replaces what a
+/// client sends under their names, and nothing but the edge can reach the socket.
+fn origin(parts: &Parts) -> Origin {
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let nearest = text("x-forwarded-for").and_then(|list| list.rsplit(',').next()).map(str::trim);
+    let address = nearest.and_then(|text| text.parse::<std::net::IpAddr>().ok());
+    Origin {
+        address: address.map_or_else(|| "local".to_owned(), |address| address.to_string()),
+        user_agent: text("user-agent").unwrap_or_default().to_owned(),
+        request_id: text("x-request-id").unwrap_or_default().to_owned(),
     }
 }
 
@@ -27,22 +66,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-/// The address a request came from, as the edge says. What a client sends under this name never gets here: the
-/// edge replaces it, and nothing but the edge can reach the socket.
-#[derive(Debug, Clone)]
-pub struct ClientAddress(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        let nearest = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);
-        let address = nearest.and_then(|text| text.parse::<std::net::IpAddr>().ok());
-        Ok(Self(address.map_or_else(|| "local".to_owned(), |address| address.to_string())))
-    }
 }
 
 #[cfg(test)]

@@ -167,6 +167,9 @@ impl From<app::Error> for Problem {
                     .detail(format!("try again in {} seconds", wait.as_secs().max(1)))
                     .header(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))
             }
+            Error::Forbidden(detail) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(detail)
+            }
             Error::Unauthenticated => Self::unauthenticated("the token is not valid, or not any more"),
             Error::Exhausted(detail) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "exhausted", "The platform is full").detail(detail)
@@ -212,6 +215,7 @@ mod tests {
             (app::Error::Stale { current: 7 }, 412, "stale"),
             (app::Error::NotNow("no".into()), 409, "not_now"),
             (app::Error::KeyReused, 422, "key_reused"),
+            (app::Error::Forbidden("no".into()), 403, "forbidden"),
             (app::Error::WrongCredentials, 401, "wrong_credentials"),
             (app::Error::TooManyFailures(std::time::Duration::ZERO), 429, "too_many_failures"),
             (app::Error::Unavailable(secret()), 503, "unavailable"),

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
-use super::caller::Caller;
+use super::caller::Admin;
 use super::error::Problem;
 use crate::app::overview::Counts;
 
@@ -121,7 +121,7 @@ pub(super) async fn measure(State(state): State<AppState>, request: Request, nex
 }
 
 /// `GET /metrics`
-pub(super) async fn show(State(state): State<AppState>, _: Caller) -> Result<Response, Problem> {
+pub(super) async fn show(State(state): State<AppState>, _: Admin) -> Result<Response, Problem> {
     let counts = state.app.counts().await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, state.metrics.render(&counts)).into_response())

@@ -54,7 +54,7 @@ pub fn router(state: AppState) -> Router {
         .merge(api)
         .merge(openapi::pages(document))
         .route("/", get(pages::front))
-        .route("/.well-known/jwks.json", get(v1::sessions::keys))
+        .route("/.well-known/jwks.json", get(v1::admin::keys))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))

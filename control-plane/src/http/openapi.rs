@@ -34,7 +34,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     security(("token" = [])),
     components(schemas(Problem)),
     tags(
-        (name = "sessions", description = "Signing in."),
+        (name = "admins", description = "Platform admins: signing in."),
         (name = "tenants", description = "Customers, each in a house of its own."),
         (name = "operations", description = "What people see of a change."),
         (name = "catalogue", description = "Plans and releases that tenants can be given."),
@@ -50,7 +50,7 @@ impl Modify for Bearer {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The token that `POST /api/v1/sessions` or `freehold token` gives."))
+            .description(Some("The token that `POST /api/v1/admin/sessions` or `freehold token` gives."))
             .build();
         document
             .components
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(document["openapi"], "3.1.0");
         let paths = document["paths"].as_object().expect("paths");
         for (path, method) in [
-            ("/api/v1/sessions", "post"),
+            ("/api/v1/admin/sessions", "post"),
             ("/api/v1/tenants", "post"),
             ("/api/v1/tenants", "get"),
             ("/api/v1/tenants/{tenant}", "patch"),

@@ -1,6 +1,9 @@
 //! Who somebody is and what only they may read: passwords, tokens, and the vault for tenants' secrets.
 
+pub mod chain;
 pub mod passwords;
+pub mod people_key;
+pub mod permissions;
 pub mod tokens;
 pub mod vault;
 

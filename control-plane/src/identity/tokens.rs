@@ -1,6 +1,8 @@
 //! Tokens: signed with Ed25519, so that whoever has the public key can check them and nobody else can make them.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,12 +13,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::ids::TenantId;
+use crate::model::ids::{SessionId, TenantId};
 
 use super::random_bytes;
 
-/// The audience of tokens for the platform's own API.
-pub const PLATFORM_AUDIENCE: &str = "freehold";
+/// The audience of platform admins' tokens.
+pub const ADMIN_AUDIENCE: &str = "freehold-admin";
+/// The audience of users' tokens for the platform's API.
+pub const USER_AUDIENCE: &str = "freehold";
 
 /// Why a token or key is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +56,19 @@ pub struct Claims {
     /// The tenant it is good for, and no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
+    /// The session it was given in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
 }
 
 /// Whom a token is to be about.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Subject {
     pub id: String,
     pub email: Option<String>,
     pub role: Option<String>,
     pub tenant: Option<TenantId>,
+    pub session: Option<SessionId>,
 }
 
 /// A new signing key, as PEM.
@@ -124,6 +132,7 @@ impl Issuer {
             email: subject.email,
             role: subject.role,
             tenant: subject.tenant,
+            sid: subject.session,
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key_id.clone());
@@ -139,37 +148,47 @@ impl Issuer {
     /// What checks this issuer's tokens.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
-        Verifier::new(self.jwks(), self.issuer.clone())
+        Verifier::new(&self.jwks(), self.issuer.clone())
     }
 }
 
 /// Checks tokens by the public keys alone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Verifier {
-    keys: JwkSet,
+    keys: Arc<HashMap<String, DecodingKey>>,
     issuer: String,
 }
 
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
 impl Verifier {
+    /// With these keys. One that is not for our kind of signature is left out.
     #[must_use]
-    pub fn new(keys: JwkSet, issuer: impl Into<String>) -> Self {
-        Self { keys, issuer: issuer.into() }
+    pub fn new(keys: &JwkSet, issuer: impl Into<String>) -> Self {
+        let named = keys
+            .keys
+            .iter()
+            .filter_map(|key| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(key).ok()?)));
+        Self { keys: Arc::new(named.collect()), issuer: issuer.into() }
     }
 
-    /// What a token says, if it is the issuer's, for this audience, and not past its time.
+    /// What a token says, if it is the issuer's, for one of these audiences, and not past its time.
     ///
     /// # Errors
     /// [`TokenError::Expired`], or [`TokenError::Invalid`] for every other reason.
-    pub fn verify(&self, token: &str, audience: &str) -> Result<Claims, TokenError> {
+    pub fn verify(&self, token: &str, audiences: &[&str]) -> Result<Claims, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let key = header.kid.as_deref().and_then(|id| self.keys.find(id)).ok_or(TokenError::Invalid)?;
-        let key = DecodingKey::from_jwk(key).map_err(|_| TokenError::Invalid)?;
+        let key = header.kid.as_deref().and_then(|id| self.keys.get(id)).ok_or(TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_audience(&[audience]);
+        validation.set_audience(audiences);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.leeway = 5;
-        decode(token, &key, &validation).map(|token| token.claims).map_err(|error| match error.kind() {
+        decode(token, key, &validation).map(|token| token.claims).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
             _ => TokenError::Invalid,
         })
@@ -191,15 +210,15 @@ mod tests {
             id: "admin-1".into(),
             email: Some("a@b.c".into()),
             role: Some("admin".into()),
-            tenant: None,
+            ..Subject::default()
         }
     }
 
     #[test]
     fn a_token_says_what_it_was_given() {
         let issuer = issuer();
-        let token = issuer.issue(admin(), PLATFORM_AUDIENCE, 5).expect("token");
-        let claims = issuer.verifier().verify(&token, PLATFORM_AUDIENCE).expect("claims");
+        let token = issuer.issue(admin(), ADMIN_AUDIENCE, 5).expect("token");
+        let claims = issuer.verifier().verify(&token, &[ADMIN_AUDIENCE]).expect("claims");
         assert_eq!((claims.sub.as_str(), claims.iss.as_str()), ("admin-1", URL));
         assert_eq!(claims.role.as_deref(), Some("admin"));
         assert_eq!(claims.exp - claims.iat, 300);
@@ -214,37 +233,37 @@ mod tests {
             "{published}"
         );
         assert!(!published.contains("\"d\""), "{published}");
-        let verifier = Verifier::new(serde_json::from_str(&published).expect("keys"), URL);
+        let verifier = Verifier::new(&serde_json::from_str(&published).expect("keys"), URL);
         let token = issuer.issue(admin(), "app", 5).expect("token");
-        assert!(verifier.verify(&token, "app").is_ok());
+        assert!(verifier.verify(&token, &["app"]).is_ok());
     }
 
     #[test]
     fn everything_else_is_refused() {
         let ours = issuer();
         let verifier = ours.verifier();
-        let token = ours.issue(admin(), PLATFORM_AUDIENCE, 5).expect("token");
-        assert!(matches!(verifier.verify(&token, "another"), Err(TokenError::Invalid)));
-        let foreign = issuer().issue(admin(), PLATFORM_AUDIENCE, 5).expect("token");
-        assert!(matches!(verifier.verify(&foreign, PLATFORM_AUDIENCE), Err(TokenError::Invalid)));
-        let elsewhere = Verifier::new(ours.jwks(), "http://elsewhere");
-        assert!(matches!(elsewhere.verify(&token, PLATFORM_AUDIENCE), Err(TokenError::Invalid)));
+        let token = ours.issue(admin(), ADMIN_AUDIENCE, 5).expect("token");
+        assert!(matches!(verifier.verify(&token, &["another"]), Err(TokenError::Invalid)));
+        let foreign = issuer().issue(admin(), ADMIN_AUDIENCE, 5).expect("token");
+        assert!(matches!(verifier.verify(&foreign, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
+        let elsewhere = Verifier::new(&ours.jwks(), "http://elsewhere");
+        assert!(matches!(elsewhere.verify(&token, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
         for bad in ["", "a.b.c", &token[..token.len() - 4], &format!("{token}x")] {
-            assert!(matches!(verifier.verify(bad, PLATFORM_AUDIENCE), Err(TokenError::Invalid)), "{bad}");
+            assert!(matches!(verifier.verify(bad, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)), "{bad}");
         }
         // The public key must not pass as a shared secret.
         let x =
             serde_json::to_value(ours.jwks()).expect("json")["keys"][0]["x"].as_str().expect("x").to_owned();
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(ours.key_id.clone());
-        let claims = verifier.verify(&token, PLATFORM_AUDIENCE).expect("claims");
+        let claims = verifier.verify(&token, &[ADMIN_AUDIENCE]).expect("claims");
         let forged = encode(
             &header,
             &claims,
             &EncodingKey::from_base64_secret(&x).unwrap_or(EncodingKey::from_secret(x.as_bytes())),
         )
         .expect("token");
-        assert!(matches!(verifier.verify(&forged, PLATFORM_AUDIENCE), Err(TokenError::Invalid)));
+        assert!(matches!(verifier.verify(&forged, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
     }
 
     #[test]
@@ -252,13 +271,13 @@ mod tests {
         let issuer = issuer();
         let mut claims = issuer
             .verifier()
-            .verify(&issuer.issue(admin(), PLATFORM_AUDIENCE, 5).expect("token"), PLATFORM_AUDIENCE)
+            .verify(&issuer.issue(admin(), ADMIN_AUDIENCE, 5).expect("token"), &[ADMIN_AUDIENCE])
             .expect("claims");
         claims.exp = claims.iat - 60;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(issuer.key_id.clone());
         let token = encode(&header, &claims, &issuer.key).expect("token");
-        assert!(matches!(issuer.verifier().verify(&token, PLATFORM_AUDIENCE), Err(TokenError::Expired)));
+        assert!(matches!(issuer.verifier().verify(&token, &[ADMIN_AUDIENCE]), Err(TokenError::Expired)));
     }
 
     #[test]

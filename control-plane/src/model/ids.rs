@@ -72,6 +72,41 @@ uuid_id!(
     "admin id"
 );
 uuid_id!(
+    /// A person, in however many tenants.
+    UserId,
+    "user id"
+);
+uuid_id!(
+    /// Somebody who is signed in on one device.
+    SessionId,
+    "session id"
+);
+uuid_id!(
+    /// A part of a tenant with members of its own.
+    ProjectId,
+    "project id"
+);
+uuid_id!(
+    /// A place in a tenant that was offered to an address.
+    InvitationId,
+    "invitation id"
+);
+uuid_id!(
+    /// A wish to join a tenant or to open one.
+    SignupId,
+    "signup id"
+);
+uuid_id!(
+    /// A mail to be sent.
+    MailId,
+    "mail id"
+);
+uuid_id!(
+    /// An entry of the audit log.
+    AuditId,
+    "audit id"
+);
+uuid_id!(
     /// A volume's row.
     VolumeId,
     "volume id"

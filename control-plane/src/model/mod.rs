@@ -1,13 +1,16 @@
 //! Pure types that every room shares: what a tenant, a house and a release are, and what may be said of them.
 
 pub mod desired;
+pub mod email;
 pub mod hostname;
 pub mod ids;
 pub mod image;
+pub mod letter;
 pub mod observed;
 pub mod operation;
 pub mod plan;
 pub mod release;
+pub mod role;
 pub mod secret;
 pub mod slug;
 pub mod stack;

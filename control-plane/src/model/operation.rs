@@ -1,10 +1,5 @@
 //! Operations: what people see of a change.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use super::tenant::words;
 
 words!(

@@ -1,9 +1,6 @@
 //! Secrets of tenants, as they are kept: sealed, by what they are for.
 
 use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 
 use super::tenant::words;
 

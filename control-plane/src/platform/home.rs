@@ -50,6 +50,12 @@ impl Home {
         self.0.join("keys/token.pem")
     }
 
+    /// The key that tokens are signed with.
+    #[must_use]
+    pub fn people_key(&self) -> PathBuf {
+        self.0.join("keys/people.key")
+    }
+
     /// What a request shows the edge to be told which way it went.
     #[must_use]
     pub fn prober_secret(&self) -> PathBuf {

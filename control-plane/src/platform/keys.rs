@@ -18,6 +18,7 @@ pub const CONFIG_FILE: &str = "config.yaml";
 pub const MASTER_KEY: &str = "master.key";
 pub const TOKEN_KEY: &str = "token.pem";
 pub const PROBER_SECRET: &str = "prober.secret";
+pub const PEOPLE_KEY: &str = "people.key";
 /// The password of the superuser of the platform's Postgres.
 pub const SUPERUSER: &str = "database_superuser";
 /// The first platform admin's password.
@@ -61,6 +62,7 @@ fn path_of(home: &Home, name: &str) -> PathBuf {
     match name {
         MASTER_KEY => home.master_key(),
         TOKEN_KEY => home.token_key(),
+        PEOPLE_KEY => home.people_key(),
         PROBER_SECRET => home.prober_secret(),
         other => home.secret(other),
     }
@@ -77,6 +79,8 @@ pub struct Keys {
     pub master: SecretString,
     /// Tokens are signed with it.
     pub token: SecretString,
+    /// What follows from a refresh token, and the audit log, are the api's own by it.
+    pub people: SecretString,
     /// The edge tells its holder which way a request went.
     pub prober: SecretString,
     /// Of the superuser of the platform's Postgres.
@@ -108,6 +112,7 @@ impl Keys {
         Ok(Self {
             master: once(MASTER_KEY, &|| identity::vault::MasterKey::generate().to_file())?,
             token: once(TOKEN_KEY, &identity::tokens::generate_key)?,
+            people: once(PEOPLE_KEY, &|| identity::people_key::PeopleKey::generate().to_file())?,
             prober: once(PROBER_SECRET, &identity::random_secret)?,
             superuser: once(SUPERUSER, &identity::random_secret)?,
             admin: once(ADMIN_PASSWORD, &identity::random_secret)?,
@@ -134,6 +139,7 @@ impl Keys {
         Self {
             master: secret("master"),
             token: secret("token"),
+            people: secret("people"),
             prober: secret("prober"),
             superuser: secret("superuser"),
             admin: secret("admin"),
@@ -143,7 +149,7 @@ impl Keys {
 
     #[cfg(test)]
     pub(super) fn all(&self) -> Vec<&SecretString> {
-        let own = [&self.master, &self.token, &self.prober, &self.superuser, &self.admin];
+        let own = [&self.master, &self.token, &self.people, &self.prober, &self.superuser, &self.admin];
         own.into_iter().chain(self.passwords.values()).collect()
     }
 }

@@ -53,6 +53,7 @@ async fn prepare_locked(admin: &mut PgConnection, passwords: &Passwords) -> Resu
     ] {
         role_with_password(admin, role, password).await?;
     }
+    sqlx::raw_sql(PLATFORM).execute(&mut *admin).await?;
     let there: bool =
         sqlx::query_scalar("select exists (select from pg_database where datname = 'freehold')")
             .fetch_one(&mut *admin)
@@ -68,6 +69,16 @@ async fn prepare_locked(admin: &mut PgConnection, passwords: &Passwords) -> Resu
     .await?;
     Ok(())
 }
+
+/// What the api becomes where its caller may see every tenant. Nobody logs in as it.
+const PLATFORM: &str = "do $$
+    begin
+        if not exists (select from pg_roles where rolname = 'freehold_platform') then
+            create role freehold_platform nologin nosuperuser nocreatedb nocreaterole;
+        end if;
+    end;
+    $$;
+    grant freehold_platform to freehold_api with inherit false, set true";
 
 /// A role's password cannot be a statement's parameter, so it is handed over as a setting and quoted by the
 /// server itself.

@@ -6,10 +6,15 @@ use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 use uuid::Uuid;
 
+use crate::model::email::Email;
 use crate::model::hostname::HostName;
-use crate::model::ids::{AdminId, HouseId, OperationId, ReleaseId, TenantId, VolumeId};
+use crate::model::ids::{
+    AdminId, AuditId, HouseId, InvitationId, MailId, OperationId, ProjectId, ReleaseId, SessionId, SignupId,
+    TenantId, UserId, VolumeId,
+};
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::plan::PlanName;
+use crate::model::role::{ProjectRole, Role};
 use crate::model::secret::SecretPurpose;
 use crate::model::slug::Slug;
 use crate::model::stack::ServiceName;
@@ -77,16 +82,32 @@ macro_rules! uuid_columns {
 
 text_columns!(
     DesiredState,
+    Email,
     EventState,
     HostName,
     HouseId,
     OperationKind,
     OperationState,
     PlanName,
+    ProjectRole,
+    Role,
     SecretPurpose,
     ServiceName,
     Slug,
     Status,
     VolumeRole,
 );
-uuid_columns!(AdminId, OperationId, ReleaseId, TenantId, VolumeId);
+uuid_columns!(
+    AdminId,
+    AuditId,
+    InvitationId,
+    MailId,
+    OperationId,
+    ProjectId,
+    ReleaseId,
+    SessionId,
+    SignupId,
+    TenantId,
+    UserId,
+    VolumeId,
+);

@@ -31,8 +31,16 @@ pub enum Conflict {
     SlugTaken,
     /// Another tenant is reached by this host name.
     HostTaken,
-    /// An admin with this email exists.
+    /// An admin or a user with this email exists.
     EmailTaken,
+    /// The user is a member of the tenant already.
+    MemberAlready,
+    /// The user is no member of the tenant.
+    NoMember,
+    /// It was asked for, or offered, already.
+    PendingAlready,
+    /// A project of the tenant has this slug.
+    ProjectTaken,
     /// The pool has no free subnet; it must be enlarged or a tenant erased.
     NoSubnetLeft,
     /// The tenant is deleted; it can only be restored or erased.
@@ -57,6 +65,10 @@ impl fmt::Display for Conflict {
             Self::SlugTaken => "the slug is taken",
             Self::HostTaken => "the host name is taken",
             Self::EmailTaken => "the email is taken",
+            Self::MemberAlready => "they are a member already",
+            Self::NoMember => "they are no member of the tenant",
+            Self::PendingAlready => "it is pending already",
+            Self::ProjectTaken => "a project has this slug",
             Self::NoSubnetLeft => "no subnet is left in the address pool",
             Self::Deleted => "the tenant is deleted",
             Self::NotDeleted => "the tenant is not deleted",
@@ -74,7 +86,11 @@ impl Conflict {
         match name {
             "tenants_slug_key" => Some(Self::SlugTaken),
             "host_names_key" => Some(Self::HostTaken),
-            "admins_email_key" => Some(Self::EmailTaken),
+            "admins_email_key" | "users_email_key" => Some(Self::EmailTaken),
+            "memberships_key" | "project_members_key" => Some(Self::MemberAlready),
+            "project_members_member_fkey" => Some(Self::NoMember),
+            "invitations_open_key" | "signups_join_key" | "signups_open_key" => Some(Self::PendingAlready),
+            "projects_slug_key" => Some(Self::ProjectTaken),
             "releases_version_key" => Some(Self::VersionTaken),
             "tenants_release_fkey" => Some(Self::UnknownRelease),
             _ => None,

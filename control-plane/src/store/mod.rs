@@ -5,6 +5,7 @@
 //! operations; no transaction may be open while anything but this database is talked to.
 
 pub mod admins;
+pub mod audit;
 pub mod bootstrap;
 pub mod changes;
 mod columns;
@@ -14,14 +15,18 @@ pub mod houses;
 pub mod idempotency;
 pub mod leases;
 pub mod listener;
+pub mod mails;
+pub mod memberships;
 pub mod operations;
 pub mod pages;
 pub mod records;
 pub mod releases;
 pub mod secrets;
+pub mod sessions;
 pub mod subnets;
 pub mod sweeps;
 pub mod tenants;
+pub mod users;
 pub mod volumes;
 pub mod workers;
 
@@ -35,7 +40,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 pub use error::{Conflict, Error, Result};
 pub use listener::{Channel, Listener, Notice};
 
-use crate::model::ids::TenantId;
+use crate::model::ids::{TenantId, UserId};
 use crate::model::release::Migration;
 
 /// The platform's database.
@@ -45,6 +50,8 @@ pub const OWNER_ROLE: &str = "freehold_owner";
 pub const API_ROLE: &str = "freehold_api";
 pub const GATEWAY_ROLE: &str = "freehold_gateway";
 pub const WORKER_ROLE: &str = "freehold_worker";
+/// What the api becomes in a transaction that sees every tenant.
+const PLATFORM_ROLE: &str = "freehold_platform";
 /// How long a caller waits for a connection: longer than the server needs to start again, shorter than people wait for
 /// an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +65,8 @@ pub enum Scope {
     Platform,
     /// One tenant, and nothing of another.
     Tenant(TenantId),
+    /// One person: what is theirs, and where they belong.
+    Person(UserId),
     /// The platform itself: workers, the gateway, bring-up.
     System,
 }
@@ -67,6 +76,7 @@ pub enum Scope {
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
+    login: String,
 }
 
 /// A transaction for one scope. Dropped without [`Tx::commit`], it leaves nothing behind.
@@ -145,7 +155,8 @@ impl Store {
             })
             .connect_with(options.clone())
             .await?;
-        Ok(Self { pool, options })
+        let login = options.get_username().to_owned();
+        Ok(Self { pool, options, login })
     }
 
     /// Begins a transaction on behalf of `scope`.
@@ -153,17 +164,23 @@ impl Store {
     /// # Errors
     /// When no connection is to be had within 5 seconds.
     pub async fn begin(&self, scope: Scope) -> Result<Tx> {
-        let (scope, tenant) = match scope {
-            Scope::Platform => ("platform", String::new()),
-            Scope::Tenant(id) => ("tenant", id.to_string()),
-            Scope::System => ("system", String::new()),
+        let (tenant, person) = match scope {
+            Scope::Tenant(id) => (id.to_string(), String::new()),
+            Scope::Person(id) => (String::new(), id.to_string()),
+            Scope::Platform | Scope::System => (String::new(), String::new()),
         };
+        // The other roles have no other to become: what they see is the same in every scope.
+        let wide = matches!(scope, Scope::Platform | Scope::System) && self.login == API_ROLE;
         let mut inner = self.pool.begin().await?;
-        sqlx::query("select set_config('freehold.scope', $1, true), set_config('freehold.tenant', $2, true)")
-            .bind(scope)
-            .bind(tenant)
-            .execute(&mut *inner)
-            .await?;
+        sqlx::query(
+            "select set_config('freehold.tenant', $1, true), set_config('freehold.person', $2, true),
+                    set_config('role', $3, true)",
+        )
+        .bind(tenant)
+        .bind(person)
+        .bind(if wide { PLATFORM_ROLE } else { "none" })
+        .execute(&mut *inner)
+        .await?;
         Ok(Tx { inner })
     }
 
@@ -195,6 +212,9 @@ pub fn migrations() -> Vec<Migration> {
         file(3, "rights", include_str!("../../../migrations/platform/V3__rights.sql")),
         file(4, "workers", include_str!("../../../migrations/platform/V4__workers.sql")),
         file(5, "search", include_str!("../../../migrations/platform/V5__search.sql")),
+        file(6, "people", include_str!("../../../migrations/platform/V6__people.sql")),
+        file(7, "audit", include_str!("../../../migrations/platform/V7__audit.sql")),
+        file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
     ]
 }
 

@@ -1,9 +1,5 @@
 //! Volumes: rows first, so that nothing of the engine is ever dropped that no row gave up.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use crate::model::ids::{HouseId, InstallationId, VolumeId};

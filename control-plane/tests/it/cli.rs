@@ -45,7 +45,7 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let router = Router::new()
-            .route("/api/v1/sessions", post(sign_in))
+            .route("/api/v1/admin/sessions", post(sign_in))
             .route("/api/v1/plans", get(plans))
             .route("/api/v1/tenants", get(tenants).post(create))
             .route("/api/v1/tenants/{tenant}", get(tenant).patch(accept).delete(accept))
@@ -77,7 +77,7 @@ async fn note(State(api): State<Api>, request: Request, next: Next) -> Response 
     let target = format!("{} {}", parts.method, parts.uri);
     api.seen.lock().expect("no test panicked here").requests.push((target, parts.headers.clone(), json));
     let signed_in = parts.headers.get("authorization").is_some_and(|value| value == "Bearer good");
-    if !signed_in && parts.uri.path() != "/api/v1/sessions" {
+    if !signed_in && parts.uri.path() != "/api/v1/admin/sessions" {
         return problem(401, "unauthenticated", "the token is not valid", &json!([]));
     }
     next.run(Request::from_parts(parts, bytes.into())).await

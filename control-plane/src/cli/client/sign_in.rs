@@ -26,7 +26,7 @@ impl Client<'_> {
         let email = email.unwrap_or(&self.session.config.admin.email).to_owned();
         let password = self.password(&email)?;
         let body = SignIn { email, password: password.expose_secret().to_owned() };
-        let call = Call::post("sessions").body(&body)?;
+        let call = Call::post("admin/sessions").body(&body)?;
         let (status, body) = self.exchange(&call, None).await?;
         let answer = self.judge(status, &body)?;
         if status != StatusCode::CREATED && status != StatusCode::OK {

@@ -1,11 +1,11 @@
 //! `/api/v1`, one file per group of endpoints.
 
+pub mod admin;
 mod answers;
 mod catalogue;
 mod convert;
 mod events;
 mod operations;
-pub mod sessions;
 mod status;
 mod tenants;
 pub mod types;
@@ -18,7 +18,7 @@ use super::AppState;
 /// All endpoints, under the paths they have within `/api/v1`.
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(sessions::sign_in))
+        .routes(routes!(admin::sign_in))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::get, tenants::update, tenants::delete))
         .routes(routes!(tenants::suspend))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::convert;
 use super::types::PlatformStatus;
 use crate::http::AppState;
-use crate::http::caller::Caller;
+use crate::http::caller::Admin;
 use crate::http::error::Problem;
 
 /// Show how the platform is: workers, the engine, counts.
@@ -15,7 +15,7 @@ use crate::http::error::Problem;
 )]
 pub(super) async fn status(
     State(state): State<AppState>,
-    _: Caller,
+    _: Admin,
 ) -> Result<axum::Json<PlatformStatus>, Problem> {
     let readiness = state.app.readiness().await?;
     let counts = state.app.counts().await?;

@@ -9,7 +9,8 @@ use utoipa::IntoParams;
 
 use super::convert;
 use super::types::{NewTenant, Page, Tenant, TenantChange, TenantChanged};
-use crate::app::tenants::{Change, Changed, Created, Draft, Idempotency, Listing, Removal, Verb};
+use crate::app::tenants::{Change, Changed, Created, Draft, Idempotency, Listing, Removal};
+use crate::app::whereabouts::Verb;
 use crate::app::{self, rules};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;

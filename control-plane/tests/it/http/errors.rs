@@ -240,7 +240,7 @@ async fn keys(world: &World) {
 async fn sign_in(world: &World) {
     let attempt = async |email: &str, password: &str, address: &str| {
         let body = json!({"email": email, "password": password}).to_string();
-        let request = Request::post("/api/v1/sessions")
+        let request = Request::post("/api/v1/admin/sessions")
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/json")
             .header("x-forwarded-for", address)

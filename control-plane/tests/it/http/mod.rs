@@ -15,6 +15,7 @@ use control_plane::app::{App, Settings};
 use control_plane::config::Config;
 use control_plane::http::{AppState, router};
 use control_plane::identity::passwords;
+use control_plane::identity::people_key::PeopleKey;
 use control_plane::identity::tokens::{Issuer, generate_key};
 use control_plane::model::release::{Migration, ReleaseContent};
 use control_plane::store::leases::{Claim, Outcome};
@@ -91,12 +92,13 @@ impl World {
         tx.commit().await.expect("commit");
         let config = Config::default();
         let issuer = Issuer::from_pem(&generate_key(), config.public_url()).expect("issuer");
-        let app = Arc::new(App::new(registry.api.clone(), Settings::from(&config), issuer));
+        let app =
+            Arc::new(App::new(registry.api.clone(), Settings::from(&config), issuer, PeopleKey::generate()));
         let closing = CancellationToken::new();
         let router = router(AppState::new(app, closing.clone()));
         let mut world = Self { registry, router, closing, token: String::new() };
         let session = world
-            .ask(Method::POST, "/api/v1/sessions", Some(json!({"email": EMAIL, "password": PASSWORD})))
+            .ask(Method::POST, "/api/v1/admin/sessions", Some(json!({"email": EMAIL, "password": PASSWORD})))
             .await
             .expect(201);
         world.token = session.body["token"].as_str().expect("token").to_owned();

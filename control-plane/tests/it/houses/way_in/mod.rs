@@ -80,7 +80,7 @@ async fn sign_ins_are_counted_by_connection(installation: &Installation) {
         let body = json!({"email": "admin@freehold.localhost", "password": password}).to_string();
         visitor
             .send(format!(
-                "POST /api/v1/sessions HTTP/1.1\r\nHost: admin.{}\r\nContent-Type: application/json\r\n\
+                "POST /api/v1/admin/sessions HTTP/1.1\r\nHost: admin.{}\r\nContent-Type: application/json\r\n\
                  X-Forwarded-For: {claimed}\r\nX-Real-IP: {claimed}\r\nForwarded: for={claimed}\r\n\
                  Content-Length: {}\r\n\r\n{body}",
                 installation.domain,

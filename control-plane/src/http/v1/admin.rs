@@ -7,13 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::types::{Session, SignIn};
 use crate::http::AppState;
-use crate::http::caller::ClientAddress;
+use crate::http::caller::From;
 use crate::http::error::Problem;
 use crate::http::extract::Json;
 
 /// Sign in as a platform admin.
 #[utoipa::path(
-    post, path = "/sessions", tag = "sessions", security(()),
+    post, path = "/admin/sessions", tag = "admins", security(()),
     request_body = SignIn,
     responses(
         (status = 201, description = "Signed in.", body = Session),
@@ -24,11 +24,11 @@ use crate::http::extract::Json;
 )]
 pub(super) async fn sign_in(
     State(state): State<AppState>,
-    ClientAddress(address): ClientAddress,
+    From(origin): From,
     Json(body): Json<SignIn>,
 ) -> Result<(StatusCode, axum::Json<Session>), Problem> {
     let password = SecretString::from(body.password);
-    let token = state.app.sign_in(&body.email, &password, &address).await?;
+    let token = state.app.sign_in_admin(&body.email, &password, origin).await?;
     let session = Session {
         token: token.text.expose_secret().to_owned(),
         token_type: "Bearer".to_owned(),

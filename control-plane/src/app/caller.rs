@@ -1,0 +1,293 @@
+//! Who asks, from where, and what they may do in which tenant: the one place where that is decided.
+
+use std::sync::Arc;
+
+use super::error::Error;
+use super::tenants::find;
+use super::{App, Result};
+use crate::identity::permissions::{Permission, allows};
+use crate::identity::tokens::{ADMIN_AUDIENCE, USER_AUDIENCE};
+use crate::model::email::Email;
+use crate::model::ids::{AdminId, SessionId, TenantId, UserId};
+use crate::model::role::Role;
+use crate::model::slug::Slug;
+use crate::store::{self, Scope, admins, sessions};
+
+/// Where a request came from, for whoever reads later what was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The visitor's address, as the edge says.
+    pub address: String,
+    pub user_agent: String,
+    pub request_id: String,
+}
+
+/// Who asks for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Nobody that is known (yet).
+    Nobody,
+    /// A platform admin, who may do everything in every tenant.
+    Admin { id: AdminId, email: String },
+    /// A user, who may do in each tenant what their role there allows.
+    User(Principal),
+}
+
+/// A user who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub user: UserId,
+    pub email: Email,
+    pub session: SessionId,
+    /// Whether they gave a second factor when they signed in.
+    pub second_factor: bool,
+    pub memberships: Arc<[Membership]>,
+}
+
+/// What a user is in one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    pub tenant: TenantId,
+    pub slug: Slug,
+    pub role: Role,
+    pub suspended: bool,
+    /// Whether the tenant lets nobody in without a second factor.
+    pub second_factor_required: bool,
+}
+
+/// Who asks, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub who: Who,
+    pub origin: Origin,
+}
+
+/// A tenant in which the caller may do what they asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    pub tenant: TenantId,
+    pub slug: Slug,
+    /// What the caller is there; none for platform admins, who stand above all tenants.
+    pub role: Option<Role>,
+    /// Whose rows may be seen on the way.
+    pub scope: Scope,
+}
+
+impl From<sessions::BelongingRecord> for Membership {
+    fn from(record: sessions::BelongingRecord) -> Self {
+        Self {
+            tenant: record.tenant_id,
+            slug: record.slug,
+            role: record.role,
+            suspended: record.suspended,
+            second_factor_required: record.second_factor_required,
+        }
+    }
+}
+
+impl Caller {
+    /// As whom they appear to people.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.who {
+            Who::Nobody => "nobody".to_owned(),
+            Who::Admin { email, .. } => email.clone(),
+            Who::User(user) => user.email.to_string(),
+        }
+    }
+
+    /// The user, if it is one.
+    ///
+    /// # Errors
+    /// `Forbidden` for admins: they are no users.
+    pub fn user(&self) -> Result<&Principal> {
+        match &self.who {
+            Who::User(user) => Ok(user),
+            Who::Nobody => Err(Error::Unauthenticated),
+            Who::Admin { .. } => {
+                Err(Error::Forbidden("this is for users; platform admins have no account here".to_owned()))
+            }
+        }
+    }
+
+    /// That it is a platform admin.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody else.
+    pub fn admin(&self) -> Result<()> {
+        match &self.who {
+            Who::Admin { .. } => Ok(()),
+            Who::Nobody => Err(Error::Unauthenticated),
+            Who::User(_) => Err(Error::Forbidden("this is for platform admins".to_owned())),
+        }
+    }
+}
+
+impl Principal {
+    /// What they are in the tenant of this slug or id, if they may do this there.
+    ///
+    /// # Errors
+    /// `NotFound` where they are no member, whether or not there is such a tenant; `Forbidden` where they are.
+    pub fn may(&self, reference: &str, permission: Permission) -> Result<&Membership> {
+        let membership = self
+            .memberships
+            .iter()
+            .find(|one| one.slug.as_str() == reference || one.tenant.to_string() == reference)
+            .ok_or(Error::NotFound("tenant"))?;
+        if membership.suspended {
+            return Err(Error::Forbidden(
+                "you are suspended in this tenant; its admins can let you in again".to_owned(),
+            ));
+        }
+        if membership.second_factor_required && !self.second_factor {
+            return Err(Error::Forbidden(
+                "this tenant requires a second factor; set one up and sign in with it".to_owned(),
+            ));
+        }
+        if !allows(membership.role, permission) {
+            return Err(Error::Forbidden(format!("a {} may not: {permission}", membership.role)));
+        }
+        Ok(membership)
+    }
+}
+
+impl App {
+    /// Who sent a token, from there. An admin who was disabled since, and a user who is suspended or whose session was
+    /// revoked, is nobody.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when it is nobody's, or not any more.
+    pub async fn who(&self, token: &str, origin: Origin) -> Result<Caller> {
+        let audiences = [USER_AUDIENCE, ADMIN_AUDIENCE];
+        let claims = self.verifier.verify(token, &audiences).map_err(|_| Error::Unauthenticated)?;
+        let who = match (claims.aud.as_str(), claims.sid) {
+            (USER_AUDIENCE, Some(session)) => Who::User(self.principal(session).await?),
+            (ADMIN_AUDIENCE, None) => self.admin_of(&claims.sub).await?,
+            _ => return Err(Error::Unauthenticated),
+        };
+        Ok(Caller { who, origin })
+    }
+
+    async fn admin_of(&self, subject: &str) -> Result<Who> {
+        let id: AdminId = subject.parse().map_err(|_| Error::Unauthenticated)?;
+        let mut tx = self.begin_as_system().await?;
+        let admin = match admins::by_id(&mut tx, id).await {
+            Err(store::Error::NotFound) => return Err(Error::Unauthenticated),
+            other => other?,
+        };
+        tx.commit().await?;
+        if admin.disabled_at.is_some() {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(Who::Admin { id: admin.id, email: admin.email })
+    }
+
+    async fn principal(&self, session: SessionId) -> Result<Principal> {
+        let mut tx = self.begin_as_system().await?;
+        let holder = sessions::holder(&mut tx, session).await?.ok_or(Error::Unauthenticated)?;
+        let belongings = sessions::belongings(&mut tx, holder.user_id).await?;
+        tx.commit().await?;
+        Ok(Principal {
+            user: holder.user_id,
+            email: holder.email,
+            session,
+            second_factor: holder.second_factor,
+            memberships: belongings.into_iter().map(Membership::from).collect(),
+        })
+    }
+
+    /// The tenant of this slug or id, if the caller may do this in it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, or none for this caller; `Forbidden` when their role there is too little.
+    pub(super) async fn permit(
+        &self,
+        caller: &Caller,
+        reference: &str,
+        permission: Permission,
+    ) -> Result<Permit> {
+        match &caller.who {
+            Who::Nobody => Err(Error::Unauthenticated),
+            Who::User(user) => {
+                let membership = user.may(reference, permission)?;
+                Ok(Permit {
+                    tenant: membership.tenant,
+                    slug: membership.slug.clone(),
+                    role: Some(membership.role),
+                    scope: Scope::Tenant(membership.tenant),
+                })
+            }
+            Who::Admin { .. } => {
+                let mut tx = self.store.begin(Scope::Platform).await?;
+                let tenant = find(&mut tx, reference).await?;
+                tx.commit().await?;
+                Ok(Permit { tenant: tenant.id, slug: tenant.slug, role: None, scope: Scope::Platform })
+            }
+        }
+    }
+
+    /// The same for what only platform admins do in a tenant.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, or none for this caller; `Forbidden` for those who belong there.
+    pub(super) async fn permit_admin(&self, caller: &Caller, reference: &str) -> Result<Permit> {
+        let permit = self.permit(caller, reference, Permission::TenantRead).await?;
+        caller.admin()?;
+        Ok(permit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn principal(role: Role) -> (Principal, TenantId) {
+        let tenant = TenantId::random();
+        let membership = Membership {
+            tenant,
+            slug: "acme".parse().expect("a slug"),
+            role,
+            suspended: false,
+            second_factor_required: false,
+        };
+        let principal = Principal {
+            user: UserId::random(),
+            email: "ada@example.com".parse().expect("an address"),
+            session: SessionId::random(),
+            second_factor: false,
+            memberships: Arc::new([membership]),
+        };
+        (principal, tenant)
+    }
+
+    fn changed(user: &Principal, change: impl FnOnce(&mut Membership)) -> Principal {
+        let mut membership = user.memberships[0].clone();
+        change(&mut membership);
+        Principal { memberships: Arc::new([membership]), ..user.clone() }
+    }
+
+    #[test]
+    fn a_user_does_what_their_role_allows_where_they_are_a_member_and_sees_nothing_else() {
+        let (user, tenant) = principal(Role::Member);
+        for reference in ["acme".to_owned(), tenant.to_string()] {
+            assert!(user.may(&reference, Permission::MembersRead).is_ok());
+            assert!(matches!(user.may(&reference, Permission::MembersInvite), Err(Error::Forbidden(_))));
+        }
+        for reference in ["globex", "", "ACME", &TenantId::random().to_string()] {
+            assert!(
+                matches!(user.may(reference, Permission::TenantRead), Err(Error::NotFound(_))),
+                "{reference}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_suspended_or_lacks_the_second_factor_may_nothing() {
+        let (user, _) = principal(Role::Owner);
+        let suspended = changed(&user, |membership| membership.suspended = true);
+        assert!(matches!(suspended.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
+        let strict = changed(&user, |membership| membership.second_factor_required = true);
+        assert!(matches!(strict.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
+        assert!(Principal { second_factor: true, ..strict }.may("acme", Permission::TenantRead).is_ok());
+    }
+}
