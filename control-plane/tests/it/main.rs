@@ -13,5 +13,6 @@ mod stack;
 mod store;
 mod store_deletion;
 mod store_leases;
+mod store_scopes;
 mod store_tenants;
 mod support;
