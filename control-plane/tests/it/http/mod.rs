@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod people;
 mod platform;
 mod tenants;
 
@@ -37,6 +38,8 @@ struct World {
     registry: Registry,
     router: Router,
     closing: CancellationToken,
+    /// Signs whatever token a test wants.
+    issuer: Issuer,
     token: String,
 }
 
@@ -92,11 +95,15 @@ impl World {
         tx.commit().await.expect("commit");
         let config = Config::default();
         let issuer = Issuer::from_pem(&generate_key(), config.public_url()).expect("issuer");
-        let app =
-            Arc::new(App::new(registry.api.clone(), Settings::from(&config), issuer, PeopleKey::generate()));
+        let app = Arc::new(App::new(
+            registry.api.clone(),
+            Settings::from(&config),
+            issuer.clone(),
+            PeopleKey::generate(),
+        ));
         let closing = CancellationToken::new();
         let router = router(AppState::new(app, closing.clone()));
-        let mut world = Self { registry, router, closing, token: String::new() };
+        let mut world = Self { registry, router, closing, issuer, token: String::new() };
         let session = world
             .ask(Method::POST, "/api/v1/admin/sessions", Some(json!({"email": EMAIL, "password": PASSWORD})))
             .await
