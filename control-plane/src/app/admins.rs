@@ -11,7 +11,7 @@ use super::caller::{Caller, Origin, Who};
 use super::error::Error;
 use super::rules::EMAIL_BYTES;
 use super::{App, Result};
-use crate::identity::passwords;
+use crate::identity::passwords::{self, Verdict};
 use crate::identity::tokens::{ADMIN_AUDIENCE, Subject};
 use crate::store::admins;
 
@@ -79,7 +79,7 @@ impl App {
         let admin = admins::by_email(&mut tx, email).await?;
         tx.commit().await?;
         let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
-        let right = passwords::verify(password.clone(), hash).await;
+        let right = self.compare_password(password, hash).await? != Verdict::Wrong;
         match admin {
             Some(admin) if right && admin.disabled_at.is_none() => Ok(admin),
             _ => Err(Error::WrongCredentials),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::identity::passwords::PasswordError;
 use crate::store;
 
 /// One thing that is wrong with what was sent.
@@ -44,6 +45,9 @@ pub enum Error {
     WrongCredentials,
     #[error("too many failed sign-ins; try again in {} seconds", .0.as_secs())]
     TooManyFailures(Duration),
+    /// So many do the same at the moment that this one is sent away.
+    #[error("too much is asked at the moment")]
+    Busy,
     /// The caller is known, and may not.
     #[error("{0}")]
     Forbidden(String),
@@ -70,6 +74,18 @@ impl Error {
     /// A mistake of ours, with what is known of it.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
+    }
+}
+
+impl From<PasswordError> for Error {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::TooShort | PasswordError::TooLong | PasswordError::TooWeak(_) => {
+                Self::wrong("password", error)
+            }
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Failed => Self::internal(error),
+        }
     }
 }
 

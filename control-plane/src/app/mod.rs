@@ -13,6 +13,7 @@ mod failures;
 pub mod news;
 pub mod operations;
 pub mod overview;
+mod passwords;
 pub mod rules;
 mod settings;
 pub mod tenants;
@@ -25,6 +26,7 @@ pub use settings::Settings;
 
 use std::sync::Arc;
 
+use crate::identity::passwords::Hasher;
 use crate::identity::people_key::PeopleKey;
 use crate::identity::tokens::{Issuer, Verifier};
 use crate::store::{Channel, Scope, Store, Tx};
@@ -41,6 +43,7 @@ pub struct App {
     settings: Arc<Settings>,
     issuer: Issuer,
     verifier: Verifier,
+    hasher: Hasher,
     failures: Failures,
     auditor: Auditor,
     news: News,
@@ -54,7 +57,9 @@ impl App {
         let news = News::follow(store.clone(), &[Channel::Operation]);
         let auditor = Auditor::new(store.clone(), key);
         let failures = Failures::default();
-        Self { store, settings: Arc::new(settings), issuer, verifier, failures, auditor, news }
+        let hasher = Hasher::new(settings.people.argon2, settings.people.password_strength);
+        let settings = Arc::new(settings);
+        Self { store, settings, issuer, verifier, hasher, failures, auditor, news }
     }
 
     #[must_use]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use crate::config::Config;
+use crate::config::{Config, PeopleConfig};
 use crate::model::hostname::HostName;
 use crate::model::plan::{Plan, PlanName};
 
@@ -24,7 +24,9 @@ pub struct Settings {
     pub pool: Ipv4Net,
     /// How long a deleted tenant can be restored.
     pub retention: Duration,
-    /// How long a token is valid.
+    /// How people sign in.
+    pub people: PeopleConfig,
+    /// How long a platform admin's token is valid.
     pub token_minutes: u32,
 }
 
@@ -38,6 +40,7 @@ impl From<&Config> for Settings {
             default_plan: config.default_plan.clone(),
             pool: config.network.pool,
             retention: Duration::from_secs(u64::from(config.worker.retention_days) * 86_400),
+            people: config.people.clone(),
             token_minutes: config.token_minutes,
         }
     }

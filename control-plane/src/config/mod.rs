@@ -45,7 +45,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     pub gateway: GatewayConfig,
     pub admin: AdminConfig,
-    /// How long a token is valid, in minutes.
+    pub people: PeopleConfig,
+    /// How long a platform admin's token is valid, in minutes.
     pub token_minutes: u32,
     pub log: LogConfig,
 }
@@ -134,6 +135,39 @@ pub struct GatewayConfig {
 pub struct AdminConfig {
     /// `admin@<domain>` unless set.
     pub email: String,
+}
+
+/// How people sign in, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeopleConfig {
+    pub argon2: Argon2Config,
+    /// How hard a new password must be to guess, as zxcvbn scores it: 0 for anything, 4 for the hardest.
+    pub password_strength: u8,
+    /// How long a user's access token is valid.
+    pub access_minutes: u32,
+    /// How long a session lasts that is not used.
+    pub session_days: u32,
+    /// The same for one on a device that shall be remembered.
+    pub remembered_days: u32,
+    /// Whether every tenant asks for a second factor, whatever it says itself.
+    pub require_second_factor: bool,
+}
+
+/// What hashing one password costs, us and whoever guesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Argon2Config {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+}
+
+impl Default for Argon2Config {
+    /// The least that OWASP recommends.
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1 }
+    }
 }
 
 /// What the processes write about themselves.
@@ -226,6 +260,14 @@ impl Default for Config {
                 wakes_per_minute: 30,
             },
             admin: AdminConfig { email: "admin@freehold.localhost".to_owned() },
+            people: PeopleConfig {
+                argon2: Argon2Config::default(),
+                password_strength: 3,
+                access_minutes: 15,
+                session_days: 7,
+                remembered_days: 30,
+                require_second_factor: false,
+            },
             token_minutes: 720,
             log: LogConfig {
                 filter: "info,refinery_core=warn,sqlx=warn".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::Config;
+use super::{Argon2Config, Config};
 
 /// The first setting that cannot work: its key and why.
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     between("gateway.holds", gateway.holds.into(), 1..=100_000)?;
     between("gateway.wakes_per_minute", gateway.wakes_per_minute.into(), 1..=100_000)?;
     edge(config)?;
+    people(config)?;
     between("token_minutes", config.token_minutes.into(), 1..=525_600)?;
     domains(config)?;
     let email = &config.admin.email;
@@ -60,6 +61,21 @@ fn edge(config: &Config) -> Result<(), (String, String)> {
     // Whom the gateway holds hears nothing meanwhile.
     let held = u64::from(config.gateway.hold_seconds);
     between("edge.silence_seconds", edge.silence_seconds.into(), held + 5..=86_400)
+}
+
+fn people(config: &Config) -> Result<(), (String, String)> {
+    let (people, least) = (&config.people, Argon2Config::default());
+    between(
+        "people.argon2.memory_kib",
+        people.argon2.memory_kib.into(),
+        least.memory_kib.into()..=1_048_576,
+    )?;
+    between("people.argon2.iterations", people.argon2.iterations.into(), least.iterations.into()..=100)?;
+    between("people.argon2.parallelism", people.argon2.parallelism.into(), least.parallelism.into()..=16)?;
+    between("people.password_strength", people.password_strength.into(), 0..=4)?;
+    between("people.access_minutes", people.access_minutes.into(), 1..=60)?;
+    between("people.session_days", people.session_days.into(), 1..=90)?;
+    between("people.remembered_days", people.remembered_days.into(), people.session_days.into()..=90)
 }
 
 fn plans(config: &Config) -> Result<(), (String, String)> {

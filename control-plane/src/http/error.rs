@@ -167,6 +167,9 @@ impl From<app::Error> for Problem {
                     .detail(format!("try again in {} seconds", wait.as_secs().max(1)))
                     .header(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))
             }
+            Error::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy at the moment")
+                .detail("too many sign in at the same time; try again in a moment")
+                .header(header::RETRY_AFTER, HeaderValue::from(2u16)),
             Error::Forbidden(detail) => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(detail)
             }
@@ -218,6 +221,7 @@ mod tests {
             (app::Error::Forbidden("no".into()), 403, "forbidden"),
             (app::Error::WrongCredentials, 401, "wrong_credentials"),
             (app::Error::TooManyFailures(std::time::Duration::ZERO), 429, "too_many_failures"),
+            (app::Error::Busy, 503, "busy"),
             (app::Error::Unavailable(secret()), 503, "unavailable"),
             (app::Error::Internal(secret()), 500, "internal"),
         ];

@@ -4,6 +4,7 @@ pub mod chain;
 pub mod passwords;
 pub mod people_key;
 pub mod permissions;
+pub mod strength;
 pub mod tokens;
 pub mod vault;
 

@@ -2,8 +2,9 @@
 
 use super::keys::Keys;
 use super::{Error, Platform, Result};
+use crate::database;
+use crate::identity::passwords::Hasher;
 use crate::store::{self, Scope, Store, admins, bootstrap};
-use crate::{database, identity};
 
 impl Platform {
     /// Whether the platform's Postgres takes connections. A password that it refuses is an answer, too.
@@ -52,7 +53,9 @@ impl Platform {
         }
         drop(tx);
         // Outside of any transaction: hashing takes its time by design.
-        let hash = identity::passwords::hash(keys.admin.clone())
+        let people = &self.config.people;
+        let hash = Hasher::new(people.argon2, people.password_strength)
+            .hash(keys.admin.clone(), &[&self.config.admin.email])
             .await
             .map_err(|error| Error::Password(error.to_string()))?;
         let mut tx = store.begin(Scope::System).await?;

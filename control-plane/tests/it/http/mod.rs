@@ -13,9 +13,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use control_plane::app::{App, Settings};
-use control_plane::config::Config;
+use control_plane::config::{Argon2Config, Config};
 use control_plane::http::{AppState, router};
-use control_plane::identity::passwords;
+use control_plane::identity::passwords::Hasher;
 use control_plane::identity::people_key::PeopleKey;
 use control_plane::identity::tokens::{Issuer, generate_key};
 use control_plane::model::release::{Migration, ReleaseContent};
@@ -31,6 +31,8 @@ use crate::support::postgres::Registry;
 
 const EMAIL: &str = "admin@freehold.localhost";
 const PASSWORD: &str = "correct horse battery staple";
+/// Far below what a configuration may say: most tests are of something else.
+const CHEAP: Argon2Config = Argon2Config { memory_kib: 64, iterations: 1, parallelism: 1 };
 const HOST: &str = "freehold.localhost:8080";
 
 /// An API with one admin, signed in, and one release.
@@ -88,7 +90,10 @@ fn content(version: i64) -> ReleaseContent {
 impl World {
     async fn start() -> Self {
         let registry = Registry::start().await;
-        let hash = passwords::hash(SecretString::from(PASSWORD)).await.expect("hash");
+        let mut settings = Settings::from(&Config::default());
+        settings.people.argon2 = CHEAP;
+        let hasher = Hasher::new(CHEAP, settings.people.password_strength);
+        let hash = hasher.hash(SecretString::from(PASSWORD), &[EMAIL]).await.expect("hash");
         let mut tx = registry.owner.begin(Scope::System).await.expect("begin");
         releases::register(&mut tx, &content(1), "v1").await.expect("release");
         admins::create_if_none(&mut tx, EMAIL, &hash).await.expect("admin");
@@ -101,6 +106,9 @@ impl World {
             issuer.clone(),
             PeopleKey::generate(),
         ));
+        let url = settings.url_of(settings.domain.as_str());
+        let issuer = Issuer::from_pem(&generate_key(), url).expect("issuer");
+        let app = Arc::new(App::new(registry.api.clone(), settings, issuer, PeopleKey::generate()));
         let closing = CancellationToken::new();
         let router = router(AppState::new(app, closing.clone()));
         let mut world = Self { registry, router, closing, issuer, token: String::new() };
