@@ -98,17 +98,9 @@ impl World {
         releases::register(&mut tx, &content(1), "v1").await.expect("release");
         admins::create_if_none(&mut tx, EMAIL, &hash).await.expect("admin");
         tx.commit().await.expect("commit");
-        let config = Config::default();
-        let issuer = Issuer::from_pem(&generate_key(), config.public_url()).expect("issuer");
-        let app = Arc::new(App::new(
-            registry.api.clone(),
-            Settings::from(&config),
-            issuer.clone(),
-            PeopleKey::generate(),
-        ));
         let url = settings.url_of(settings.domain.as_str());
         let issuer = Issuer::from_pem(&generate_key(), url).expect("issuer");
-        let app = Arc::new(App::new(registry.api.clone(), settings, issuer, PeopleKey::generate()));
+        let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), PeopleKey::generate()));
         let closing = CancellationToken::new();
         let router = router(AppState::new(app, closing.clone()));
         let mut world = Self { registry, router, closing, issuer, token: String::new() };
