@@ -113,6 +113,15 @@ mod tests {
     }
 
     #[test]
+    fn words_are_described_as_they_are_sent() {
+        let document = document();
+        for status in crate::model::tenant::Status::ALL {
+            let described = document["components"]["schemas"]["Status"]["enum"].as_array().expect("words");
+            assert!(described.contains(&serde_json::json!(status)), "{status} is not in {described:?}");
+        }
+    }
+
+    #[test]
     fn every_operation_is_named_once_and_says_how_it_fails() {
         let document = document();
         let mut names = std::collections::BTreeSet::new();
