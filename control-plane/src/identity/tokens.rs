@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use secrecy::{ExposeSecret, SecretString};
@@ -121,7 +121,21 @@ impl Issuer {
     /// # Errors
     /// [`TokenError::Key`] when signing fails.
     pub fn issue(&self, subject: Subject, audience: &str, minutes: u32) -> Result<String, TokenError> {
-        let now = Utc::now().timestamp();
+        self.issue_at(Utc::now(), subject, audience, minutes)
+    }
+
+    /// The same, as of another moment.
+    ///
+    /// # Errors
+    /// As [`Issuer::issue`].
+    pub fn issue_at(
+        &self,
+        at: DateTime<Utc>,
+        subject: Subject,
+        audience: &str,
+        minutes: u32,
+    ) -> Result<String, TokenError> {
+        let now = at.timestamp();
         let claims = Claims {
             iss: self.issuer.clone(),
             sub: subject.id,

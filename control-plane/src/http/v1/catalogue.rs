@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::convert;
 use super::types::{Page, Plan, Release, ReleaseDetail};
 use crate::http::AppState;
-use crate::http::caller::{Admin, Caller};
+use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Path;
 
@@ -14,7 +14,7 @@ use crate::http::extract::Path;
     get, path = "/plans", tag = "catalogue",
     responses((status = 200, description = "All plans, by name.", body = Page<Plan>), super::answers::Guarded)
 )]
-pub(super) async fn plans(State(state): State<AppState>, _: Admin) -> axum::Json<Page<Plan>> {
+pub(super) async fn plans(State(state): State<AppState>, _: Caller) -> axum::Json<Page<Plan>> {
     let settings = state.app.settings();
     let items = settings
         .plans

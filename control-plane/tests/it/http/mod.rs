@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod matrix;
 mod people;
 mod platform;
 mod tenants;

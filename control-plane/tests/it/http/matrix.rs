@@ -1,0 +1,295 @@
+//! Every route of the OpenAPI document times every kind of caller. A route that is not in the table fails.
+
+mod routes;
+
+use std::fmt;
+
+use axum::http::Method;
+use chrono::{TimeDelta, Utc};
+use control_plane::config::Config;
+use control_plane::identity::permissions::{Permission, allows};
+use control_plane::identity::tokens::{ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_key};
+use control_plane::model::ids::{SessionId, TenantId, UserId};
+use control_plane::model::role::Role;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{Answer, World};
+use routes::{Open, Route};
+
+/// Who calls. The tenant in a path is always the one that is home to some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nobody,
+    /// With a token that was good once.
+    Expired,
+    /// In a session that was revoked.
+    Revoked,
+    /// With a token that somebody else signed.
+    Forged,
+    /// With our token for another audience.
+    Elsewhere,
+    /// A user who is suspended everywhere.
+    Banned,
+    /// A member of the tenant.
+    Home(Role),
+    /// A member of the tenant who is suspended in it.
+    Suspended,
+    /// A member of another tenant.
+    Away(Role),
+    /// A user without a tenant.
+    Stray,
+    Admin,
+}
+
+impl Kind {
+    fn all() -> Vec<Self> {
+        let bad = [Self::Nobody, Self::Expired, Self::Revoked, Self::Forged, Self::Elsewhere, Self::Banned];
+        let home = Role::ALL.iter().copied().map(Self::Home);
+        let away = Role::ALL.iter().copied().map(Self::Away);
+        bad.into_iter()
+            .chain(away)
+            .chain([Self::Stray, Self::Suspended])
+            .chain(home)
+            .chain([Self::Admin])
+            .collect()
+    }
+
+    /// Whether no token of theirs is good.
+    fn is_nobody(self) -> bool {
+        self == Self::Nobody || self.is_refused()
+    }
+
+    /// Whether the token that they send is not good.
+    fn is_refused(self) -> bool {
+        matches!(self, Self::Expired | Self::Revoked | Self::Forged | Self::Elsewhere | Self::Banned)
+    }
+}
+
+/// What a caller must be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Unauthenticated,
+    Forbidden,
+    /// As if the tenant were not there.
+    Hidden,
+    /// Whatever the route answers those whom it is open to.
+    Through,
+}
+
+fn expected(open: Open, kind: Kind) -> Expected {
+    use Expected::{Forbidden, Hidden, Through, Unauthenticated};
+    match (open, kind) {
+        (Open::Everybody, _) => Through,
+        (Open::Either, kind) if kind.is_refused() => Unauthenticated,
+        (Open::Either, _) => Through,
+        (_, kind) if kind.is_nobody() => Unauthenticated,
+        (Open::SignedIn, _) => Through,
+        (Open::Users, Kind::Admin) => Forbidden,
+        (Open::Users, _) => Through,
+        (Open::Admins, Kind::Admin) => Through,
+        (Open::Admins, _) => Forbidden,
+        (Open::Members(_) | Open::AdminsInTenant, Kind::Admin) => Through,
+        (Open::MembersOnly(_), Kind::Admin) => Forbidden,
+        (Open::Members(permission) | Open::MembersOnly(permission), Kind::Home(role)) => {
+            if allows(role, permission) { Through } else { Forbidden }
+        }
+        (Open::AdminsInTenant, Kind::Home(_)) => Forbidden,
+        (Open::Members(_) | Open::MembersOnly(_) | Open::AdminsInTenant, Kind::Suspended) => Forbidden,
+        (Open::Members(_) | Open::MembersOnly(_) | Open::AdminsInTenant, _) => Hidden,
+    }
+}
+
+/// A tenant, another one, and somebody of every kind.
+struct Stage {
+    tenant: String,
+    operation: String,
+    callers: Vec<(Kind, String)>,
+}
+
+impl Stage {
+    async fn set(world: &World, sql: &mut PgConnection) -> Self {
+        let name = || format!("t{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        let (home, away) = (name(), name());
+        let made = world.make(&home).await;
+        let other = world.make(&away).await;
+        let id = |made: &Value| made["tenant"]["id"].as_str().expect("an id").parse().expect("an id");
+        let (home_id, away_id): (TenantId, TenantId) = (id(&made), id(&other));
+        let mut callers = Vec::new();
+        for kind in Kind::all() {
+            let token = match kind {
+                Kind::Nobody => String::new(),
+                Kind::Admin => world.token.clone(),
+                Kind::Home(role) => user(world, sql, Some((home_id, role)), kind).await,
+                Kind::Away(role) => user(world, sql, Some((away_id, role)), kind).await,
+                Kind::Stray => user(world, sql, None, kind).await,
+                _ => user(world, sql, Some((home_id, Role::Owner)), kind).await,
+            };
+            callers.push((kind, token));
+        }
+        let operation = made["operation"]["id"].as_str().expect("an operation").to_owned();
+        // one that is over, so that following it ends
+        sqlx::query(
+            "update freehold.operations set state = 'succeeded', finished_at = now() where id = $1::uuid",
+        )
+        .bind(&operation)
+        .execute(&mut *sql)
+        .await
+        .expect("over");
+        Self { tenant: home, operation, callers }
+    }
+
+    fn path(&self, route: &Route) -> String {
+        let mut path = route.path.clone();
+        while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
+            let value = match &path[from + 1..to] {
+                "tenant" => self.tenant.clone(),
+                "operation" => self.operation.clone(),
+                // whatever else there is of theirs is not there
+                _ => uuid::Uuid::new_v4().to_string(),
+            };
+            path.replace_range(from..=to, &value);
+        }
+        match route.query() {
+            Some(query) => format!("{path}?{}", query.replace("{tenant}", &self.tenant)),
+            None => path,
+        }
+    }
+}
+
+/// A user of this kind, put into the registry as they are; their token.
+async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Role)>, kind: Kind) -> String {
+    let (id, session) = (UserId::random(), SessionId::random());
+    let email = format!("{id}@example.com");
+    sqlx::query(
+        "insert into freehold.users (id, email, name, verified_at, suspended_at)
+         values ($1, $2, 'Somebody', now(), case when $3 then now() end)",
+    )
+    .bind(id.0)
+    .bind(&email)
+    .bind(kind == Kind::Banned)
+    .execute(&mut *sql)
+    .await
+    .expect("a user");
+    if let Some((tenant, role)) = place {
+        sqlx::query(
+            "insert into freehold.memberships (tenant_id, user_id, role, suspended_at)
+             values ($1, $2, $3, case when $4 then now() end)",
+        )
+        .bind(tenant.0)
+        .bind(id.0)
+        .bind(role.as_str())
+        .bind(kind == Kind::Suspended)
+        .execute(&mut *sql)
+        .await
+        .expect("a member");
+    }
+    sqlx::query(
+        "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash,
+                                        expires_at, revoked_at, revoked_because)
+         values ($1, $2, 'a test', 'local', false, false, $3, $4, case when $5 then now() end,
+                 case when $5 then 'a test' end)",
+    )
+    .bind(session.0)
+    .bind(id.0)
+    .bind(session.0.as_bytes().as_slice())
+    .bind(Utc::now() + TimeDelta::days(1))
+    .bind(kind == Kind::Revoked)
+    .execute(&mut *sql)
+    .await
+    .expect("a session");
+
+    let subject = Subject { id: id.to_string(), session: Some(session), ..Subject::default() };
+    let foreign = Issuer::from_pem(&generate_key(), Config::default().public_url()).expect("an issuer");
+    match kind {
+        Kind::Expired => world.issuer.issue_at(Utc::now() - TimeDelta::hours(1), subject, USER_AUDIENCE, 15),
+        Kind::Forged => foreign.issue(subject, USER_AUDIENCE, 15),
+        // also where a user's session would be taken for an admin's
+        Kind::Elsewhere => world.issuer.issue(subject, ADMIN_AUDIENCE, 15),
+        _ => world.issuer.issue(subject, USER_AUDIENCE, 15),
+    }
+    .expect("a token")
+}
+
+/// What is wrong with an answer, if anything is.
+fn judged(expected: Expected, route: &Route, answer: &Answer) -> Option<String> {
+    let status = answer.status.as_u16();
+    let hidden = answer.body["detail"] == "there is no such tenant"
+        || answer.body["detail"] == "there is no such operation";
+    let right = match expected {
+        Expected::Unauthenticated => status == 401,
+        Expected::Forbidden => status == 403,
+        Expected::Hidden => status == 404 && hidden,
+        // what the path names besides the tenant is not there, and may be told so
+        Expected::Through => status < 500 && !matches!(status, 401 | 403) && !hidden || route.answers(status),
+    };
+    (!right).then(|| format!("{status} {}", answer.text))
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// All routes that the document describes.
+fn described(document: &Value) -> Vec<Route> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for method in item.as_object().expect("operations").keys() {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            if ["get", "post", "put", "patch", "delete"].contains(&method.as_str().to_lowercase().as_str()) {
+                found.push(Route { method, path: path.clone() });
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_answers_every_kind_of_caller_as_it_must() {
+    let world = World::start().await;
+    let mut sql = world.registry.superuser().await;
+    let document = world.get("/api/v1/openapi.json").await.expect(200).body;
+    let mut wrong = Vec::new();
+    let routes = described(&document);
+    for route in &routes {
+        let Some(open) = route.open() else {
+            wrong.push(format!("{route}: the table does not say whom it is open to"));
+            continue;
+        };
+        let stage = Stage::set(&world, &mut sql).await;
+        let path = stage.path(route);
+        for (kind, token) in &stage.callers {
+            let expected = expected(open, *kind);
+            let body = route.body();
+            let answer = world.ask_as(token, route.method.clone(), &path, body).await;
+            if let Some(answered) = judged(expected, route, &answer) {
+                wrong.push(format!("{route} by {kind:?}: {expected:?} expected, {answered}"));
+            }
+        }
+    }
+    let unknown: Vec<_> = routes::TABLE
+        .iter()
+        .filter(|(known, ..)| !routes.iter().any(|route| route.to_string() == *known))
+        .map(|(known, ..)| *known)
+        .collect();
+    assert_eq!(unknown, Vec::<&str>::new(), "these are in the table and not in the document");
+    assert!(wrong.is_empty(), "{} wrong of {} routes:\n{}", wrong.len(), routes.len(), wrong.join("\n"));
+}
+
+/// That the table and its rules can fail: an answer that is right for one is wrong for the others.
+#[test]
+fn what_is_expected_differs_by_caller() {
+    let read = Open::Members(Permission::TenantRead);
+    assert_eq!(expected(read, Kind::Nobody), Expected::Unauthenticated);
+    assert_eq!(expected(read, Kind::Home(Role::Viewer)), Expected::Through);
+    assert_eq!(expected(read, Kind::Away(Role::Owner)), Expected::Hidden);
+    assert_eq!(
+        expected(Open::Members(Permission::TenantUpdate), Kind::Home(Role::Viewer)),
+        Expected::Forbidden
+    );
+    assert_eq!(expected(Open::AdminsInTenant, Kind::Home(Role::Owner)), Expected::Forbidden);
+    assert_eq!(expected(Open::AdminsInTenant, Kind::Away(Role::Owner)), Expected::Hidden);
+    assert_eq!(expected(Open::Users, Kind::Admin), Expected::Forbidden);
+}

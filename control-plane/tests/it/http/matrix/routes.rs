@@ -1,0 +1,86 @@
+//! The table: whom each route is open to, and what is sent to it.
+
+use axum::http::Method;
+use control_plane::identity::permissions::Permission;
+use serde_json::Value;
+
+/// Whom a route is open to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Whoever asks; a token is not looked at.
+    Everybody,
+    /// Whoever asks; a token that is sent must be good.
+    #[allow(dead_code, reason = "for routes that look at who asks, if somebody does")]
+    Either,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Users, for what is their own.
+    Users,
+    /// Platform admins.
+    Admins,
+    /// Members of the tenant in the path whose role has this permission, and platform admins.
+    Members(Permission),
+    /// The same without platform admins.
+    #[allow(dead_code, reason = "for routes that act for the member themselves")]
+    MembersOnly(Permission),
+    /// Platform admins; its members may know that it is there.
+    AdminsInTenant,
+}
+
+/// A route of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub method: Method,
+    pub path: String,
+}
+
+/// The route, whom it is open to, and a body that it can read.
+pub const TABLE: &[(&str, Open, &str)] = &[
+    ("POST /api/v1/admin/sessions", Open::Everybody, r#"{"email":"nobody@example.com","password":"wrong"}"#),
+    ("GET /api/v1/tenants", Open::Admins, ""),
+    ("POST /api/v1/tenants", Open::Admins, r#"{"name":"-"}"#),
+    ("GET /api/v1/tenants/{tenant}", Open::Members(Permission::TenantRead), ""),
+    ("PATCH /api/v1/tenants/{tenant}", Open::Members(Permission::TenantUpdate), r#"{"name":"Another"}"#),
+    ("DELETE /api/v1/tenants/{tenant}", Open::AdminsInTenant, ""),
+    ("POST /api/v1/tenants/{tenant}/suspend", Open::AdminsInTenant, ""),
+    ("POST /api/v1/tenants/{tenant}/resume", Open::AdminsInTenant, ""),
+    ("POST /api/v1/tenants/{tenant}/sleep", Open::AdminsInTenant, ""),
+    ("POST /api/v1/tenants/{tenant}/wake", Open::AdminsInTenant, ""),
+    ("POST /api/v1/tenants/{tenant}/restore", Open::AdminsInTenant, ""),
+    ("POST /api/v1/tenants/{tenant}/retry", Open::AdminsInTenant, ""),
+    ("GET /api/v1/operations", Open::Members(Permission::TenantRead), ""),
+    ("GET /api/v1/operations/{operation}", Open::Members(Permission::TenantRead), ""),
+    ("POST /api/v1/operations/{operation}/cancel", Open::AdminsInTenant, ""),
+    ("GET /api/v1/operations/{operation}/events", Open::Members(Permission::TenantRead), ""),
+    ("GET /api/v1/plans", Open::SignedIn, ""),
+    ("GET /api/v1/releases", Open::Admins, ""),
+    ("GET /api/v1/releases/{release}", Open::Admins, ""),
+    ("GET /api/v1/status", Open::Admins, ""),
+];
+
+impl Route {
+    fn entry(&self) -> Option<&'static (&'static str, Open, &'static str)> {
+        let name = self.to_string();
+        TABLE.iter().find(|(known, ..)| *known == name)
+    }
+
+    pub fn open(&self) -> Option<Open> {
+        self.entry().map(|(_, open, _)| *open)
+    }
+
+    pub fn body(&self) -> Option<Value> {
+        let (_, _, body) = self.entry()?;
+        if body.is_empty() { None } else { Some(serde_json::from_str(body).expect("JSON")) }
+    }
+
+    /// What must be asked besides.
+    pub fn query(&self) -> Option<&'static str> {
+        (self.to_string() == "GET /api/v1/operations").then_some("tenant={tenant}")
+    }
+
+    /// Statuses that would be a refusal elsewhere and are an answer here.
+    pub fn answers(&self, status: u16) -> bool {
+        // wrong credentials
+        status == 401 && self.path.starts_with("/api/v1/admin/sessions")
+    }
+}
