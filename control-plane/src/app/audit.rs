@@ -33,6 +33,11 @@ words!(
         TenantDelete = "tenant.delete",
         OperationCancel = "operation.cancel",
         AdminSignIn = "admin.sign_in",
+        MemberAdd = "member.add",
+        MemberUpdate = "member.update",
+        MemberRemove = "member.remove",
+        MemberLeave = "member.leave",
+        OwnershipHandOver = "ownership.hand_over",
     }
 );
 

@@ -10,6 +10,8 @@ mod catalogue;
 pub mod doors;
 pub mod error;
 mod failures;
+pub mod members;
+mod membership_rules;
 pub mod news;
 pub mod operations;
 pub mod overview;

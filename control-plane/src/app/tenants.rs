@@ -441,7 +441,7 @@ pub(super) async fn find(tx: &mut Tx, reference: &str) -> Result<TenantRecord> {
 }
 
 /// The tenant, which nobody else changes until the transaction ends.
-async fn locked(tx: &mut Tx, id: TenantId) -> Result<TenantRecord> {
+pub(super) async fn locked(tx: &mut Tx, id: TenantId) -> Result<TenantRecord> {
     tenants::hold(tx, id).await.or_not_found("tenant")?;
     tenants::get(tx, id).await.or_not_found("tenant")
 }

@@ -22,7 +22,8 @@ pub(super) async fn run(command: &Command, session: &Session) -> Result<(), Erro
         return output::json(&items);
     }
     let plans: Vec<Plan> = read(items)?;
-    let mut rows = table::new(&["PLAN", "MEMORY", "CORES", "PROCESSES", "CONNECTIONS", "STORAGE", "DEFAULT"]);
+    let mut rows =
+        table::new(&["PLAN", "MEMORY", "CORES", "PROCESSES", "CONNECTIONS", "STORAGE", "MEMBERS", "DEFAULT"]);
     for plan in plans {
         rows.add_row([
             plan.name,
@@ -31,6 +32,7 @@ pub(super) async fn run(command: &Command, session: &Session) -> Result<(), Erro
             plan.pids.to_string(),
             plan.connections.to_string(),
             format!("{} MiB", plan.storage_mib),
+            plan.members.map_or_else(|| "any".to_owned(), |most| most.to_string()),
             if plan.default { "yes" } else { "" }.to_owned(),
         ]);
     }

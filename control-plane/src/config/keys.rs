@@ -55,7 +55,8 @@ pub(super) fn leaves(tree: &Value) -> Vec<(String, Value)> {
 }
 
 /// The fields of a plan; the only section whose keys are names that the operator chooses.
-const PLAN_FIELDS: [&str; 5] = ["memory_mib", "cpu_millis", "pids", "connections", "storage_mib"];
+const PLAN_FIELDS: [&str; 7] =
+    ["memory_mib", "cpu_millis", "pids", "connections", "storage_mib", "members", "signups"];
 
 /// Whether a setting may be given under this key, and if not, which existing one is nearest.
 pub(super) fn known(defaults: &Value, key: &str) -> Result<(), Option<String>> {
@@ -83,10 +84,11 @@ pub(super) fn known(defaults: &Value, key: &str) -> Result<(), Option<String>> {
     Err(nearest(key, all.iter().map(String::as_str)).or_else(by_last_part))
 }
 
-/// The candidate with the fewest changed letters, if those are few.
+/// The candidate with the fewest changed letters, if those are few. What was written up to its unit is next to none.
 fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    let cut = |candidate: &str| candidate.strip_prefix(text).is_some_and(|rest| rest.starts_with('_'));
     candidates
-        .map(|candidate| (distance(text, candidate), candidate))
+        .map(|candidate| (if cut(candidate) { 0 } else { distance(text, candidate) }, candidate))
         .min()
         .filter(|(changes, candidate)| *changes <= 3.min(candidate.len().div_ceil(2)))
         .map(|(_, candidate)| candidate.to_owned())
@@ -132,7 +134,7 @@ mod tests {
         assert_eq!(known(&defaults, "edge.port"), Ok(()));
         assert_eq!(known(&defaults, "edge.prot"), Err(Some("edge.port".into())));
         assert_eq!(known(&defaults, "port"), Err(Some("edge.port".into())));
-        assert_eq!(known(&defaults, "plans.gold.memory"), Err(None));
+        assert_eq!(known(&defaults, "plans.gold.memory"), Err(Some("plans.gold.memory_mib".into())));
         assert_eq!(known(&defaults, "plans.gold.pid"), Err(Some("plans.gold.pids".into())));
         assert_eq!(known(&defaults, "nonsense"), Err(None));
     }

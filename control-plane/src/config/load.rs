@@ -365,6 +365,8 @@ pub(super) fn built_in_plans() -> BTreeMap<PlanName, Plan> {
         pids,
         connections,
         storage_mib,
+        members: None,
+        signups: None,
     };
     [
         ("starter", plan(256, 500, 128, 20, 1_024)),

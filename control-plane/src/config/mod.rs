@@ -152,6 +152,10 @@ pub struct PeopleConfig {
     pub remembered_days: u32,
     /// Whether every tenant asks for a second factor, whatever it says itself.
     pub require_second_factor: bool,
+    /// Tenants that there may be before nobody opens another by signing up.
+    pub tenants_max: u32,
+    /// Tenants that one person may own before they open no other by signing up.
+    pub tenants_per_person: u32,
 }
 
 /// What hashing one password costs, us and whoever guesses.
@@ -267,6 +271,8 @@ impl Default for Config {
                 session_days: 7,
                 remembered_days: 30,
                 require_second_factor: false,
+                tenants_max: 1_000,
+                tenants_per_person: 3,
             },
             token_minutes: 720,
             log: LogConfig {

@@ -75,7 +75,9 @@ fn people(config: &Config) -> Result<(), (String, String)> {
     between("people.password_strength", people.password_strength.into(), 0..=4)?;
     between("people.access_minutes", people.access_minutes.into(), 1..=60)?;
     between("people.session_days", people.session_days.into(), 1..=90)?;
-    between("people.remembered_days", people.remembered_days.into(), people.session_days.into()..=90)
+    between("people.remembered_days", people.remembered_days.into(), people.session_days.into()..=90)?;
+    between("people.tenants_max", people.tenants_max.into(), 0..=1_000_000)?;
+    between("people.tenants_per_person", people.tenants_per_person.into(), 0..=1_000_000)
 }
 
 fn plans(config: &Config) -> Result<(), (String, String)> {
@@ -86,6 +88,7 @@ fn plans(config: &Config) -> Result<(), (String, String)> {
         between(&key("pids"), plan.pids.into(), 32..=1_000_000)?;
         between(&key("connections"), plan.connections.into(), 1..=100)?;
         between(&key("storage_mib"), plan.storage_mib.into(), 32..=1_073_741_824)?;
+        between(&key("members"), plan.members.unwrap_or(1).into(), 1..=1_000_000)?;
     }
     if !config.plans.contains_key(&config.default_plan) {
         let names: Vec<&str> = config.plans.keys().map(|name| name.as_str()).collect();

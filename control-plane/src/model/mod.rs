@@ -12,6 +12,7 @@ pub mod plan;
 pub mod release;
 pub mod role;
 pub mod secret;
+pub mod signup;
 pub mod slug;
 pub mod stack;
 pub mod tenant;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::signup::SignupMode;
+
 /// Why a text is not a plan's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a plan's name: 1 to 31 of a-z, 0-9, '-' and '_', beginning with a letter")]
@@ -96,6 +98,12 @@ pub struct Plan {
     pub connections: u32,
     /// Database size in MiB past which the app may only read.
     pub storage_mib: u32,
+    /// Members that a tenant may have; any number unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<u32>,
+    /// Whether people may open tenants on it by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signups: Option<SignupMode>,
 }
 
 impl Plan {

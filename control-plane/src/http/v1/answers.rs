@@ -42,3 +42,27 @@ pub(super) enum Changing {
     #[response(status = 409, content_type = "application/problem+json")]
     NotNow(#[to_schema] Problem),
 }
+
+/// What every endpoint that not everybody may use answers to those who may not.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the derive alone")]
+pub(super) enum Ranked {
+    /// Known, but not allowed.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] Problem),
+}
+
+/// What every endpoint that takes a body may answer before it is looked at.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the derive alone")]
+pub(super) enum Sent {
+    /// It is no JSON.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(#[to_schema] Problem),
+    /// It is more than 64 KiB.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] Problem),
+    /// It is not sent as JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NoJson(#[to_schema] Problem),
+}

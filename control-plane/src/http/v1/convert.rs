@@ -78,6 +78,7 @@ pub(super) fn plan(name: &plan::PlanName, plan: &plan::Plan, default: bool) -> P
         pids: plan.pids,
         connections: plan.connections,
         storage_mib: plan.storage_mib,
+        members: plan.members,
     }
 }
 

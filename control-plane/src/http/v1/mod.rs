@@ -5,6 +5,7 @@ mod answers;
 mod catalogue;
 mod convert;
 mod events;
+mod members;
 mod operations;
 mod status;
 mod tenants;
@@ -27,6 +28,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(tenants::wake))
         .routes(routes!(tenants::restore))
         .routes(routes!(tenants::retry))
+        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::get, members::update, members::remove))
+        .routes(routes!(members::hand_over))
         .routes(routes!(operations::list))
         .routes(routes!(operations::get))
         .routes(routes!(operations::cancel))

@@ -1,5 +1,7 @@
 //! What goes over the wire under `/api/v1`. The command line uses the same types.
 
+pub mod members;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -193,6 +195,9 @@ pub struct Plan {
     pub connections: u32,
     /// Database size in MiB past which the app may only read.
     pub storage_mib: u32,
+    /// Members that it may have; any number when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<u32>,
 }
 
 /// A release: an immutable set of app image, tenant migrations and stack file.

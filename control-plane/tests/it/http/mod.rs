@@ -3,6 +3,7 @@
 mod errors;
 mod events;
 mod matrix;
+mod members;
 mod people;
 mod platform;
 mod tenants;
@@ -90,9 +91,15 @@ fn content(version: i64) -> ReleaseContent {
 
 impl World {
     async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// One whose settings are other than what is built in.
+    async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let registry = Registry::start().await;
         let mut settings = Settings::from(&Config::default());
         settings.people.argon2 = CHEAP;
+        change(&mut settings);
         let hasher = Hasher::new(CHEAP, settings.people.password_strength);
         let hash = hasher.hash(SecretString::from(PASSWORD), &[EMAIL]).await.expect("hash");
         let mut tx = registry.owner.begin(Scope::System).await.expect("begin");

@@ -1,5 +1,7 @@
 //! People for tests: users who are signed in, and members of tenants, put into the registry as they are.
 
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use chrono::{TimeDelta, Utc};
@@ -82,6 +84,26 @@ impl World {
         let person = self.user(&new_address()).await;
         self.join(&person, slug, role).await;
         person
+    }
+
+    /// Waits until somebody is answered so: that they gained or lost a place is heard of within moments.
+    pub(super) async fn until(&self, person: &Person, path: &str, status: u16) {
+        let answered = async || person.get(self, path).await.status == status;
+        self.wait(answered, &format!("{path} never answered {status}")).await;
+    }
+
+    /// Waits until what somebody asks for is forbidden.
+    pub(super) async fn until_refused(&self, person: &Person, path: &str, body: Value) {
+        let answered = async || person.post(self, path, body.clone()).await.status == 403;
+        self.wait(answered, &format!("{path} was never forbidden")).await;
+    }
+
+    async fn wait(&self, condition: impl AsyncFn() -> bool, otherwise: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !condition().await {
+            assert!(Instant::now() < deadline, "{otherwise}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Asks with somebody's token; as nobody with none.
