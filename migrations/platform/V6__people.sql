@@ -122,7 +122,9 @@ create unlogged table freehold.sign_in_failures (
     subject  text primary key,
     failures integer not null,
     last_at  timestamptz not null,
-    until    timestamptz not null
+    until    timestamptz not null,
+    -- When an account was last signed in to from an address: of such pairs alone.
+    good_at  timestamptz
 );
 
 create index sign_in_failures_by_age on freehold.sign_in_failures (last_at);
@@ -195,4 +197,5 @@ create table freehold.mails (
 );
 
 create index mails_due on freehold.mails (due_at) where state = 'queued';
+create index mails_by_recipient on freehold.mails (recipient, created_at desc);
 create index mails_by_age on freehold.mails (created_at desc, id desc);

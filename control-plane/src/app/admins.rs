@@ -1,7 +1,5 @@
 //! Platform admins: a kind of their own, who sign in at a door of their own.
 
-use std::time::Instant;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::JwkSet;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::audit::{Action, Entry};
 use super::caller::{Caller, Origin, Who};
 use super::error::Error;
+use super::failures::Try;
 use super::rules::EMAIL_BYTES;
 use super::{App, Result};
 use crate::identity::passwords::{self, Verdict};
@@ -26,7 +25,8 @@ pub struct Token {
 }
 
 impl App {
-    /// Gives a token for email and password. Failures are counted for the email and the address together. Whether anybody has the email cannot be told from the answer nor from the time it takes.
+    /// Gives a token for email and password. Failures are counted for the email and for the address. Whether
+    /// anybody has the email cannot be told from the answer nor from the time it takes.
     ///
     /// # Errors
     /// `WrongCredentials`, also for an admin who is disabled; `TooManyFailures`; `Invalid` for what is too long.
@@ -40,18 +40,16 @@ impl App {
         if password.expose_secret().len() > passwords::MAX_LENGTH {
             return Err(Error::wrong("password", format!("at most {} bytes", passwords::MAX_LENGTH)));
         }
-        self.failures.attempt(&email, address, Instant::now()).map_err(Error::TooManyFailures)?;
-        let outcome = self.verified(&email, password).await;
-        match &outcome {
-            Ok(_) => self.failures.forget(&email, address),
-            Err(Error::WrongCredentials) => {
-                tracing::info!(%email, %address, "a sign-in failed");
-                self.tell_of_sign_in(Who::Nobody, &origin, Entry::refused(Action::AdminSignIn, None, &email))
-                    .await?;
-            }
-            Err(_) => self.failures.excuse(&email, address),
-        }
-        let admin = outcome?;
+        let one = Try::of_admin(&email, address);
+        let Some(admin) = self.verified(&one, &email, password).await? else {
+            tracing::info!(%email, %address, "a sign-in failed");
+            let by = Caller { who: Who::Nobody, origin };
+            let mut tx = self.begin_as_system().await?;
+            let error = self.failed(&mut tx, &one).await?;
+            self.auditor.write(&mut tx, &by, Entry::refused(Action::AdminSignIn, None, &email)).await?;
+            tx.commit().await?;
+            return Err(error);
+        };
         let minutes = self.settings.token_minutes;
         let expires_at = Utc::now() + TimeDelta::minutes(i64::from(minutes));
         let subject = Subject {
@@ -60,30 +58,30 @@ impl App {
             role: Some(ROLE.to_owned()),
             ..Subject::default()
         };
-        let who = Who::Admin { id: admin.id, email: email.clone() };
-        self.tell_of_sign_in(who, &origin, Entry::done(Action::AdminSignIn, None, &email)).await?;
+        let by = Caller { who: Who::Admin { id: admin.id, email: email.clone() }, origin: origin.clone() };
+        let mut tx = self.begin_as_system().await?;
+        self.went_well(&mut tx, &one).await?;
+        self.auditor.write(&mut tx, &by, Entry::done(Action::AdminSignIn, None, &email)).await?;
+        tx.commit().await?;
         let text = self.issuer.issue(subject, ADMIN_AUDIENCE, minutes).map_err(Error::internal)?;
         tracing::info!(%email, %address, "signed in");
         Ok(Token { text: text.into(), expires_at })
     }
 
-    async fn tell_of_sign_in(&self, who: Who, origin: &Origin, entry: Entry) -> Result<()> {
-        let by = Caller { who, origin: origin.clone() };
+    /// The admin of this email and password; none when there is none.
+    async fn verified(
+        &self,
+        one: &Try,
+        email: &str,
+        password: &SecretString,
+    ) -> Result<Option<admins::AdminRecord>> {
         let mut tx = self.begin_as_system().await?;
-        self.auditor.write(&mut tx, &by, entry).await?;
-        Ok(tx.commit().await?)
-    }
-
-    async fn verified(&self, email: &str, password: &SecretString) -> Result<admins::AdminRecord> {
-        let mut tx = self.begin_as_system().await?;
+        self.may_try(&mut tx, one).await?;
         let admin = admins::by_email(&mut tx, email).await?;
         tx.commit().await?;
         let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
         let right = self.compare_password(password, hash).await? != Verdict::Wrong;
-        match admin {
-            Some(admin) if right && admin.disabled_at.is_none() => Ok(admin),
-            _ => Err(Error::WrongCredentials),
-        }
+        Ok(admin.filter(|admin| right && admin.disabled_at.is_none()))
     }
 
     /// The public keys by which our tokens are verified.

@@ -38,6 +38,19 @@ words!(
         MemberRemove = "member.remove",
         MemberLeave = "member.leave",
         OwnershipHandOver = "ownership.hand_over",
+        UserRegister = "user.register",
+        /// The proof of an address was asked for once more.
+        UserProofAsk = "user.ask_proof",
+        UserVerify = "user.verify",
+        UserSignIn = "user.sign_in",
+        UserSignOut = "user.sign_out",
+        PasswordForget = "password.forget",
+        PasswordReset = "password.reset",
+        PasswordChange = "password.change",
+        /// Somebody who is signed in was asked for their password.
+        PasswordAsk = "password.ask",
+        SessionRefresh = "session.refresh",
+        SessionEnd = "session.end",
     }
 );
 

@@ -38,9 +38,12 @@ pub enum Who {
 pub struct Principal {
     pub user: UserId,
     pub email: Email,
+    pub name: Arc<str>,
     pub session: SessionId,
     /// Whether they gave a second factor when they signed in.
     pub second_factor: bool,
+    /// Whether they have one.
+    pub has_second_factor: bool,
     pub memberships: Arc<[Membership]>,
 }
 
@@ -190,8 +193,10 @@ impl App {
         Ok(Principal {
             user: holder.user_id,
             email: holder.email,
+            name: holder.name.into(),
             session,
             second_factor: holder.second_factor,
+            has_second_factor: holder.has_second_factor,
             memberships: belongings.into_iter().map(Membership::from).collect(),
         })
     }
@@ -253,8 +258,10 @@ mod tests {
         let principal = Principal {
             user: UserId::random(),
             email: "ada@example.com".parse().expect("an address"),
+            name: "Ada".into(),
             session: SessionId::random(),
             second_factor: false,
+            has_second_factor: false,
             memberships: Arc::new([membership]),
         };
         (principal, tenant)

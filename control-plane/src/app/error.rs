@@ -43,6 +43,9 @@ pub enum Error {
     /// Email and password do not belong together, or nobody has this email.
     #[error("email or password is wrong")]
     WrongCredentials,
+    /// The password is right, and the address is yet to be proven.
+    #[error("the email address is not verified yet")]
+    EmailNotVerified,
     #[error("too many failed sign-ins; try again in {} seconds", .0.as_secs())]
     TooManyFailures(Duration),
     /// So many do the same at the moment that this one is sent away.

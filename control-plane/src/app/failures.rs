@@ -1,117 +1,135 @@
-//! Slowing down whoever guesses passwords.
+//! Slowing down whoever guesses passwords, users' and admins' alike, in a way that locks nobody out for good.
+//!
+//! Failures are counted for the account and for the address they come from. An account that was signed in to from an
+//! address is from there on its own: what others do to it from elsewhere delays nobody there. Whoever answers a mail
+//! has shown the same.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use chrono::{TimeDelta, Utc};
 
-/// Sign-ins that may fail for one email from one address within [`WINDOW`].
-const ALLOWED: u32 = 5;
-/// Counted from the first failure.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Pairs remembered at the same time, so that nobody can fill the memory by inventing emails.
-const REMEMBERED: usize = 10_000;
+use super::delay::{Count, Kind};
+use super::error::Error;
+use super::{App, Result};
+use crate::store::Tx;
+use crate::store::failures::{self, FailureRecord};
 
-type Pair = (String, String);
+/// How long an address counts as one that the account is used from.
+const KNOWN: TimeDelta = TimeDelta::days(30);
 
-#[derive(Debug, Clone, Copy)]
-struct Record {
-    attempts: u32,
-    since: Instant,
+/// A try to sign in, by what its failure is counted of.
+#[derive(Debug, Clone)]
+pub(super) struct Try {
+    account: String,
+    address: String,
+    pair: String,
 }
 
-/// Attempts to sign in that were not (yet) crowned by success, by email and address. It lives in memory: it is
-/// there to make guessing slow, and a restart costs an attacker more than it gives.
-#[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<HashMap<Pair, Record>>);
+impl Try {
+    /// At a user's account. Nothing in it says whether there is one.
+    pub(super) fn of_user(email: &str, address: &str) -> Self {
+        Self::of("user", email, address)
+    }
 
-impl Failures {
-    /// Counts an attempt before its password is looked at, so that many at the same time count as many.
+    /// At an admin's account.
+    pub(super) fn of_admin(email: &str, address: &str) -> Self {
+        Self::of("admin", email, address)
+    }
+
+    fn of(kind: &str, email: &str, address: &str) -> Self {
+        Self {
+            account: format!("account {kind} {email}"),
+            address: format!("address {address}"),
+            pair: format!("pair {kind} {email} {address}"),
+        }
+    }
+
+    fn subjects(&self) -> [String; 3] {
+        [self.account.clone(), self.address.clone(), self.pair.clone()]
+    }
+
+    fn kind(&self, record: &FailureRecord) -> Kind {
+        if record.subject == self.address {
+            Kind::Address
+        } else if record.subject == self.pair {
+            Kind::Pair
+        } else {
+            Kind::Account
+        }
+    }
+
+    /// Whether the account was signed in to from there lately.
+    fn known(&self, records: &[FailureRecord]) -> bool {
+        let good = records.iter().find(|one| one.subject == self.pair).and_then(|one| one.good_at);
+        good.is_some_and(|at| Utc::now().signed_duration_since(at) < KNOWN)
+    }
+
+    /// Refuses whoever must wait.
+    fn judge(&self, records: &[FailureRecord]) -> Result<()> {
+        let (known, now) = (self.known(records), Utc::now());
+        let wait = records
+            .iter()
+            .filter(|one| (one.subject == self.pair) == known)
+            .filter_map(|one| count(one).wait(now))
+            .max();
+        wait.map_or(Ok(()), |wait| Err(Error::TooManyFailures(wait)))
+    }
+}
+
+fn count(record: &FailureRecord) -> Count {
+    let failures = u32::try_from(record.failures).unwrap_or_default();
+    Count { failures, last_at: record.last_at, until: record.until }
+}
+
+impl App {
+    /// Whether this try may be made now: asked before anything costs time.
     ///
     /// # Errors
-    /// How long to wait, when there were too many already.
-    pub(super) fn attempt(&self, email: &str, address: &str, now: Instant) -> Result<(), Duration> {
-        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let pair = (email.to_owned(), address.to_owned());
-        if !records.contains_key(&pair) && records.len() >= REMEMBERED {
-            make_room(&mut records, now);
-        }
-        let record = records.entry(pair).or_insert(Record { attempts: 0, since: now });
-        let passed = now.saturating_duration_since(record.since);
-        if passed >= WINDOW {
-            *record = Record { attempts: 0, since: now };
-        } else if record.attempts >= ALLOWED {
-            return Err(WINDOW - passed);
-        }
-        record.attempts += 1;
-        Ok(())
+    /// `TooManyFailures` with the time to wait, alike for accounts that are there and that are not.
+    pub(super) async fn may_try(&self, tx: &mut Tx, one: &Try) -> Result<()> {
+        one.judge(&failures::read(tx, &one.subjects()).await?)
     }
 
-    /// Forgets the attempts of a pair: it has signed in.
-    pub(super) fn forget(&self, email: &str, address: &str) {
-        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        records.remove(&(email.to_owned(), address.to_owned()));
+    /// Counts a try that failed, and says what to answer. Of many tries at the same time none is answered once the
+    /// delay has begun, right or wrong: they would be guesses for free.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached.
+    pub(super) async fn failed(&self, tx: &mut Tx, one: &Try) -> Result<Error> {
+        let records = failures::lock(tx, &one.subjects()).await?;
+        if let Err(wait) = one.judge(&records) {
+            return Ok(wait);
+        }
+        let (known, now) = (one.known(&records), Utc::now());
+        for record in records {
+            let kind = one.kind(&record);
+            // Their own slips cost those nothing elsewhere who are known here.
+            if (kind == Kind::Pair) != known {
+                continue;
+            }
+            let next = count(&record).failed(kind, now);
+            let failures = i32::try_from(next.failures).unwrap_or(i32::MAX);
+            failures::keep(
+                tx,
+                &FailureRecord { failures, last_at: next.last_at, until: next.until, ..record },
+            )
+            .await?;
+        }
+        Ok(Error::WrongCredentials)
     }
 
-    /// Takes one attempt back: it was the platform that failed.
-    pub(super) fn excuse(&self, email: &str, address: &str) {
-        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = records.get_mut(&(email.to_owned(), address.to_owned())) {
-            record.attempts = record.attempts.saturating_sub(1);
-        }
-    }
-}
-
-fn make_room(records: &mut HashMap<Pair, Record>, now: Instant) {
-    records.retain(|_, record| now.saturating_duration_since(record.since) < WINDOW);
-    if records.len() >= REMEMBERED {
-        let oldest = records.iter().min_by_key(|(_, record)| record.since).map(|(pair, _)| pair.clone());
-        if let Some(pair) = oldest {
-            records.remove(&pair);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn after_five_failures_one_waits_for_the_window_to_pass() {
-        let (failures, start) = (Failures::default(), Instant::now());
-        for _ in 0..ALLOWED {
-            assert_eq!(failures.attempt("a@b", "1", start), Ok(()));
-        }
-        let later = start + Duration::from_secs(60);
-        assert_eq!(failures.attempt("a@b", "1", later), Err(WINDOW - Duration::from_secs(60)));
-        assert_eq!(failures.attempt("a@b", "2", later), Ok(()), "another address is another pair");
-        assert_eq!(failures.attempt("c@d", "1", later), Ok(()), "another email is another pair");
-        assert_eq!(failures.attempt("a@b", "1", start + WINDOW), Ok(()));
+    /// Notes that a try was right.
+    ///
+    /// # Errors
+    /// `TooManyFailures` when so many others failed meanwhile that this one may not count either.
+    pub(super) async fn went_well(&self, tx: &mut Tx, one: &Try) -> Result<()> {
+        self.may_try(tx, one).await?;
+        self.shown(tx, one).await
     }
 
-    #[test]
-    fn success_forgets_and_our_own_failure_is_excused() {
-        let (failures, now) = (Failures::default(), Instant::now());
-        for _ in 0..ALLOWED {
-            failures.attempt("a@b", "1", now).expect("allowed");
-        }
-        failures.excuse("a@b", "1");
-        failures.attempt("a@b", "1", now).expect("one was taken back");
-        failures.forget("a@b", "1");
-        for _ in 0..ALLOWED {
-            failures.attempt("a@b", "1", now).expect("all were forgotten");
-        }
-        assert!(failures.attempt("a@b", "1", now).is_err());
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_oldest_go_first() {
-        let (failures, start) = (Failures::default(), Instant::now());
-        for number in 0..REMEMBERED + 50 {
-            let at = start + Duration::from_millis(number as u64);
-            failures.attempt(&format!("{number}@b"), "1", at).expect("allowed");
-        }
-        let records = failures.0.lock().expect("lock");
-        assert_eq!(records.len(), REMEMBERED);
-        assert!(!records.contains_key(&("0@b".to_owned(), "1".to_owned())));
+    /// Notes that somebody has shown, by what was mailed to them, that the account is theirs.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached.
+    pub(super) async fn shown(&self, tx: &mut Tx, one: &Try) -> Result<()> {
+        Ok(failures::went_well(tx, &one.account, &one.pair).await?)
     }
 }

@@ -7,6 +7,7 @@ mod admins;
 pub mod audit;
 pub mod caller;
 mod catalogue;
+mod delay;
 pub mod doors;
 pub mod error;
 mod failures;
@@ -16,6 +17,7 @@ pub mod news;
 pub mod operations;
 pub mod overview;
 mod passwords;
+pub mod people;
 pub mod rules;
 mod settings;
 pub mod tenants;
@@ -28,12 +30,13 @@ pub use settings::Settings;
 
 use std::sync::Arc;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::identity::passwords::Hasher;
 use crate::identity::people_key::PeopleKey;
 use crate::identity::tokens::{Issuer, Verifier};
 use crate::store::{Channel, Scope, Store, Tx};
 use audit::Auditor;
-use failures::Failures;
 use news::News;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,9 +49,11 @@ pub struct App {
     issuer: Issuer,
     verifier: Verifier,
     hasher: Hasher,
-    failures: Failures,
+    /// What refresh tokens are derived by.
+    key: PeopleKey,
     auditor: Auditor,
     news: News,
+    _tidy: AbortOnDropHandle<()>,
 }
 
 impl App {
@@ -57,11 +62,11 @@ impl App {
     pub fn new(store: Store, settings: Settings, issuer: Issuer, key: PeopleKey) -> Self {
         let verifier = issuer.verifier();
         let news = News::follow(store.clone(), &[Channel::Operation]);
-        let auditor = Auditor::new(store.clone(), key);
-        let failures = Failures::default();
+        let auditor = Auditor::new(store.clone(), key.clone());
+        let tidy = AbortOnDropHandle::new(tokio::spawn(people::keep_tidy(store.clone())));
         let hasher = Hasher::new(settings.people.argon2, settings.people.password_strength);
         let settings = Arc::new(settings);
-        Self { store, settings, issuer, verifier, hasher, failures, auditor, news }
+        Self { store, settings, issuer, verifier, hasher, key, auditor, news, _tidy: tidy }
     }
 
     #[must_use]

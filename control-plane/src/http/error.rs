@@ -162,10 +162,19 @@ impl From<app::Error> for Problem {
                 Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", "Sign-in failed")
                     .detail("email or password is wrong")
             }
+            Error::EmailNotVerified => {
+                Self::new(StatusCode::FORBIDDEN, "email_not_verified", "The address is not verified yet")
+                    .detail("open the link in the mail that was sent to it, or have another one sent")
+            }
             Error::TooManyFailures(wait) => {
+                // Rounded up: whoever comes back right then is not told to wait once more.
+                let seconds = wait.as_millis().div_ceil(1000).max(1);
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", "Too many failed sign-ins")
-                    .detail(format!("try again in {} seconds", wait.as_secs().max(1)))
-                    .header(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))
+                    .detail(format!("try again in {seconds} seconds"))
+                    .header(
+                        header::RETRY_AFTER,
+                        HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
+                    )
             }
             Error::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy at the moment")
                 .detail("too many sign in at the same time; try again in a moment")
@@ -219,6 +228,7 @@ mod tests {
             (app::Error::NotNow("no".into()), 409, "not_now"),
             (app::Error::KeyReused, 422, "key_reused"),
             (app::Error::Forbidden("no".into()), 403, "forbidden"),
+            (app::Error::EmailNotVerified, 403, "email_not_verified"),
             (app::Error::WrongCredentials, 401, "wrong_credentials"),
             (app::Error::TooManyFailures(std::time::Duration::ZERO), 429, "too_many_failures"),
             (app::Error::Busy, 503, "busy"),

@@ -35,6 +35,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     components(schemas(Problem)),
     tags(
         (name = "admins", description = "Platform admins: signing in."),
+        (name = "auth", description = "Users: coming in, signing in, staying signed in."),
+        (name = "me", description = "What users do about themselves."),
         (name = "tenants", description = "Customers, each in a house of its own."),
         (name = "members", description = "Who belongs to a tenant, as what."),
         (name = "operations", description = "What people see of a change."),
@@ -93,6 +95,8 @@ mod tests {
         let paths = document["paths"].as_object().expect("paths");
         for (path, method) in [
             ("/api/v1/admin/sessions", "post"),
+            ("/api/v1/auth/login", "post"),
+            ("/api/v1/me", "get"),
             ("/api/v1/tenants", "post"),
             ("/api/v1/tenants", "get"),
             ("/api/v1/tenants/{tenant}", "patch"),

@@ -1,20 +1,210 @@
 //! Who is signed in on which device.
 
+use std::fmt;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use super::{Result, Tx};
+use super::{Result, Tx, seconds};
 use crate::model::email::Email;
 use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::role::Role;
 use crate::model::slug::Slug;
+
+/// A session, as it is kept.
+#[derive(Clone, FromRow)]
+pub struct SessionRecord {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub device: String,
+    pub address: String,
+    pub remembered: bool,
+    pub second_factor: bool,
+    /// Of the refresh secret that is good.
+    pub refresh_hash: Vec<u8>,
+    /// Of the one before.
+    pub previous_hash: Option<Vec<u8>>,
+    pub refreshed_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for SessionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionRecord")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
+    }
+}
+
+const COLUMNS: &str = "id, user_id, device, address, remembered, second_factor, refresh_hash, previous_hash, \
+                       refreshed_at, last_used_at, created_at, expires_at";
+/// Neither ended nor revoked.
+const LIVE: &str = "revoked_at is null and expires_at > now()";
+
+/// A session that is to be.
+#[derive(Clone)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub user: UserId,
+    pub device: String,
+    pub address: String,
+    pub remembered: bool,
+    pub second_factor: bool,
+    pub refresh_hash: Vec<u8>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<()> {
+    sqlx::query(
+        "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash,
+                                        expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(new.id)
+    .bind(new.user)
+    .bind(&new.device)
+    .bind(&new.address)
+    .bind(new.remembered)
+    .bind(new.second_factor)
+    .bind(&new.refresh_hash)
+    .bind(new.expires_at)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// A live session, for this transaction alone until its end.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn lock(tx: &mut Tx, id: SessionId) -> Result<Option<SessionRecord>> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from freehold.sessions where id = $1 and {LIVE} for update"
+    )))
+    .bind(id)
+    .fetch_optional(tx.sql())
+    .await?)
+}
+
+/// A user's live sessions, the last used first.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn list(tx: &mut Tx, user: UserId, limit: u32) -> Result<Vec<SessionRecord>> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from freehold.sessions where user_id = $1 and {LIVE}
+          order by last_used_at desc, id limit $2"
+    )))
+    .bind(user)
+    .bind(i64::from(limit))
+    .fetch_all(tx.sql())
+    .await?)
+}
+
+/// Makes another refresh secret the good one.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn rotate(
+    tx: &mut Tx,
+    session: &SessionRecord,
+    next_hash: &[u8],
+    expires_at: DateTime<Utc>,
+    address: &str,
+) -> Result<()> {
+    sqlx::query(
+        "update freehold.sessions
+            set previous_hash = refresh_hash, refresh_hash = $2, refreshed_at = now(), last_used_at = now(),
+                expires_at = $3, address = $4
+          where id = $1",
+    )
+    .bind(session.id)
+    .bind(next_hash)
+    .bind(expires_at)
+    .bind(address)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// Notes that a session is in use.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn touch(tx: &mut Tx, id: SessionId) -> Result<()> {
+    sqlx::query("update freehold.sessions set last_used_at = now() where id = $1")
+        .bind(id)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// Ends a user's session. False when there is no such live one.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn revoke(tx: &mut Tx, user: UserId, id: SessionId, because: &str) -> Result<bool> {
+    let done = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "update freehold.sessions set revoked_at = now(), revoked_because = $3
+          where id = $1 and user_id = $2 and {LIVE}"
+    )))
+    .bind(id)
+    .bind(user)
+    .bind(because)
+    .execute(tx.sql())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends all of a user's sessions but this one; how many.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn revoke_all(tx: &mut Tx, user: UserId, except: Option<SessionId>, because: &str) -> Result<u64> {
+    let done = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "update freehold.sessions set revoked_at = now(), revoked_because = $3
+          where user_id = $1 and id is distinct from $2 and {LIVE}"
+    )))
+    .bind(user)
+    .bind(except)
+    .bind(because)
+    .execute(tx.sql())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets sessions that are over for longer than this.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn tidy(tx: &mut Tx, kept: Duration) -> Result<()> {
+    sqlx::query("delete from freehold.sessions where expires_at < now() - make_interval(secs => $1)")
+        .bind(seconds(kept))
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
 
 /// Whose a session is.
 #[derive(Debug, Clone, FromRow)]
 pub struct HolderRecord {
     pub user_id: UserId,
     pub email: Email,
+    pub name: String,
+    pub verified_at: Option<DateTime<Utc>>,
+    /// Whether they have a second factor.
+    pub has_second_factor: bool,
+    /// Whether they gave it for this session.
     pub second_factor: bool,
+    pub last_used_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -34,7 +224,9 @@ pub struct BelongingRecord {
 /// When the database cannot be reached.
 pub async fn holder(tx: &mut Tx, id: SessionId) -> Result<Option<HolderRecord>> {
     Ok(sqlx::query_as(
-        "select s.user_id, u.email, s.second_factor, s.expires_at
+        "select s.user_id, u.email, u.name, u.verified_at, s.second_factor, s.last_used_at, s.expires_at,
+                exists (select from freehold.second_factors f
+                         where f.user_id = u.id and f.confirmed_at is not null) as has_second_factor
            from freehold.sessions s join freehold.users u on u.id = s.user_id
           where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.suspended_at is null",
     )

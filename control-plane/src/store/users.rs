@@ -83,3 +83,53 @@ pub async fn get(tx: &mut Tx, id: UserId) -> Result<UserRecord> {
         .fetch_one(tx.sql())
         .await?)
 }
+
+/// Gives an address that was registered and not yet proven another name and password: whoever registers it last is
+/// the one whose mail is to be answered.
+///
+/// # Errors
+/// [`super::Error::NotFound`] when it was proven meanwhile.
+pub async fn register_again(tx: &mut Tx, id: UserId, new: &NewUser) -> Result<UserRecord> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "update freehold.users set name = $2, password_hash = $3, terms_version = $4,
+                terms_accepted_at = case when $4::text is not null then now() end, updated_at = now()
+          where id = $1 and verified_at is null returning {COLUMNS}"
+    )))
+    .bind(id)
+    .bind(&new.name)
+    .bind(&new.password_hash)
+    .bind(&new.terms)
+    .fetch_one(tx.sql())
+    .await?)
+}
+
+/// Has a user's address proven.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn set_verified(tx: &mut Tx, id: UserId) -> Result<()> {
+    sqlx::query(
+        "update freehold.users set verified_at = now(), updated_at = now() where id = $1 and verified_at is null",
+    )
+    .bind(id)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// Keeps another hash of a user's password, if it is still the one that was `before`.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn set_password(tx: &mut Tx, id: UserId, before: Option<&str>, hash: &str) -> Result<bool> {
+    let done = sqlx::query(
+        "update freehold.users set password_hash = $3, updated_at = now()
+          where id = $1 and password_hash is not distinct from $2",
+    )
+    .bind(id)
+    .bind(before)
+    .bind(hash)
+    .execute(tx.sql())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

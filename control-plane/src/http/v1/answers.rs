@@ -66,3 +66,36 @@ pub(super) enum Sent {
     #[response(status = 415, content_type = "application/problem+json")]
     NoJson(#[to_schema] Problem),
 }
+
+/// What every endpoint that is open to everybody may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the derive alone")]
+pub(super) enum Open {
+    /// Too many do the same, or the registry cannot be reached; `Retry-After` says how long to wait.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
+}
+
+/// What a sign-in may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the derive alone")]
+pub(super) enum SigningIn {
+    /// Email, password or second factor is wrong, or the second factor is missing.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Wrong(#[to_schema] Problem),
+    /// The password is right; the address is not verified yet, or the account is suspended.
+    #[response(status = 403, content_type = "application/problem+json")]
+    NotLetIn(#[to_schema] Problem),
+    /// Too many failures; `Retry-After` says how long to wait.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+}
+
+/// What everything that asks for a password once more may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the derive alone")]
+pub(super) enum Tried {
+    /// Too many failures; `Retry-After` says how long to wait.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+}

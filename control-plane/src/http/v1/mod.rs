@@ -2,9 +2,11 @@
 
 pub mod admin;
 mod answers;
+mod auth;
 mod catalogue;
 mod convert;
 mod events;
+mod me;
 mod members;
 mod operations;
 mod status;
@@ -20,6 +22,18 @@ use super::AppState;
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(admin::sign_in))
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::verify_email))
+        .routes(routes!(auth::resend_verification))
+        .routes(routes!(auth::forgot_password))
+        .routes(routes!(auth::reset_password))
+        .routes(routes!(me::show))
+        .routes(routes!(me::change_password))
+        .routes(routes!(me::sessions, me::end_all))
+        .routes(routes!(me::end))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::get, tenants::update, tenants::delete))
         .routes(routes!(tenants::suspend))

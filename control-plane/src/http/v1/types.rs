@@ -1,6 +1,7 @@
 //! What goes over the wire under `/api/v1`. The command line uses the same types.
 
 pub mod members;
+pub mod people;
 
 use std::collections::BTreeMap;
 use std::fmt;

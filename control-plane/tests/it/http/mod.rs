@@ -5,6 +5,10 @@ mod events;
 mod matrix;
 mod members;
 mod people;
+mod people_lockout;
+mod people_passwords;
+mod people_sessions;
+mod people_sign_up;
 mod platform;
 mod tenants;
 

@@ -37,6 +37,23 @@ pub struct Route {
 /// The route, whom it is open to, and a body that it can read.
 pub const TABLE: &[(&str, Open, &str)] = &[
     ("POST /api/v1/admin/sessions", Open::Everybody, r#"{"email":"nobody@example.com","password":"wrong"}"#),
+    (
+        "POST /api/v1/auth/register",
+        Open::Everybody,
+        r#"{"email":"new@example.com","name":"-","password":"correct horse battery staple"}"#,
+    ),
+    ("POST /api/v1/auth/login", Open::Everybody, r#"{"email":"nobody@example.com","password":"wrong"}"#),
+    ("POST /api/v1/auth/refresh", Open::Everybody, r#"{"refresh_token":"none"}"#),
+    ("POST /api/v1/auth/logout", Open::Users, ""),
+    ("POST /api/v1/auth/verify-email", Open::Everybody, r#"{"token":"none"}"#),
+    ("POST /api/v1/auth/resend-verification", Open::Everybody, r#"{"email":"nobody@example.com"}"#),
+    ("POST /api/v1/auth/forgot-password", Open::Everybody, r#"{"email":"nobody@example.com"}"#),
+    ("POST /api/v1/auth/reset-password", Open::Everybody, r#"{"token":"none","password":"-"}"#),
+    ("GET /api/v1/me", Open::Users, ""),
+    ("POST /api/v1/me/password", Open::Users, r#"{"current_password":"-","password":"-"}"#),
+    ("GET /api/v1/me/sessions", Open::Users, ""),
+    ("DELETE /api/v1/me/sessions", Open::Users, ""),
+    ("DELETE /api/v1/me/sessions/{session}", Open::Users, ""),
     ("GET /api/v1/tenants", Open::Admins, ""),
     ("POST /api/v1/tenants", Open::Admins, r#"{"name":"-"}"#),
     ("GET /api/v1/tenants/{tenant}", Open::Members(Permission::TenantRead), ""),
@@ -99,6 +116,8 @@ impl Route {
     /// Statuses that would be a refusal elsewhere and are an answer here.
     pub fn answers(&self, status: u16) -> bool {
         // wrong credentials
-        status == 401 && self.path.starts_with("/api/v1/admin/sessions")
+        let signing_in = ["/api/v1/admin/sessions", "/api/v1/auth/login", "/api/v1/auth/refresh"]
+            .contains(&self.path.as_str());
+        status == 401 && signing_in
     }
 }

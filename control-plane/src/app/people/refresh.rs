@@ -1,0 +1,156 @@
+//! What becomes of a refresh token: good once, forgiving for a moment, and a thief's end after that.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::identity::people_key::{PeopleKey, Use};
+use crate::model::ids::SessionId;
+use crate::store::sessions::SessionRecord;
+
+/// How long the token before the good one still gets the good one: for whoever lost the answer, and for two at once.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+/// No session lasts longer in all, however often it is used.
+const LONGEST: TimeDelta = TimeDelta::days(90);
+
+/// A refresh token's parts.
+pub(super) struct Refresh {
+    pub session: SessionId,
+    pub secret: SecretString,
+}
+
+impl Refresh {
+    /// Reads `<session>.<secret>`.
+    pub(super) fn read(text: &SecretString) -> Option<Self> {
+        let (session, secret) = text.expose_secret().split_once('.')?;
+        let session = session.parse().ok()?;
+        (secret.len() == 43).then(|| Self { session, secret: secret.into() })
+    }
+
+    pub(super) fn text(&self) -> SecretString {
+        format!("{}.{}", self.session, self.secret.expose_secret()).into()
+    }
+
+    pub(super) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret.expose_secret().as_bytes()).into()
+    }
+
+    /// The one that follows. It is derived and not drawn, so that it can be told once more without being kept.
+    pub(super) fn next(&self, key: &PeopleKey) -> Self {
+        let parts: [&[u8]; 2] = [self.session.0.as_bytes(), self.secret.expose_secret().as_bytes()];
+        let secret = URL_SAFE_NO_PAD.encode(key.code(Use::Refresh, &parts));
+        Self { session: self.session, secret: secret.into() }
+    }
+}
+
+/// What to do about a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is the good one: the next one takes its place.
+    Rotate,
+    /// It was good a moment ago: the same answer again.
+    Repeat,
+    /// It was good long ago, or never: somebody has what is not theirs, so the session ends.
+    End,
+}
+
+/// Judges the hash of the token that somebody came with.
+pub(super) fn judge(session: &SessionRecord, hash: &[u8; 32], now: DateTime<Utc>) -> Turn {
+    let is = |kept: &[u8]| bool::from(kept.ct_eq(hash));
+    let age = now.signed_duration_since(session.refreshed_at);
+    let lately = age.to_std().is_ok_and(|age| age <= GRACE) || age < TimeDelta::zero();
+    if is(&session.refresh_hash) {
+        Turn::Rotate
+    } else if lately && session.previous_hash.as_deref().is_some_and(is) {
+        Turn::Repeat
+    } else {
+        Turn::End
+    }
+}
+
+/// When a session ends that is used now.
+pub(super) fn ends(begun: DateTime<Utc>, now: DateTime<Utc>, days: u32) -> DateTime<Utc> {
+    (now + TimeDelta::days(i64::from(days))).min(begun + LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::identity::random_secret;
+    use crate::model::ids::UserId;
+
+    fn session(good: &Refresh, before: Option<&Refresh>, at: DateTime<Utc>) -> SessionRecord {
+        SessionRecord {
+            id: good.session,
+            user_id: UserId::random(),
+            device: String::new(),
+            address: String::new(),
+            remembered: false,
+            second_factor: false,
+            refresh_hash: good.hash().to_vec(),
+            previous_hash: before.map(|before| before.hash().to_vec()),
+            refreshed_at: at,
+            last_used_at: at,
+            created_at: at,
+            expires_at: at + TimeDelta::days(7),
+        }
+    }
+
+    fn first() -> Refresh {
+        Refresh { session: SessionId::random(), secret: random_secret() }
+    }
+
+    #[test]
+    fn the_next_token_follows_from_the_one_before_and_from_nothing_else() {
+        let (key, first) = (PeopleKey::generate(), first());
+        let next = first.next(&key);
+        assert_eq!(next.hash(), first.next(&key).hash());
+        assert_ne!(next.hash(), first.hash());
+        assert_ne!(next.hash(), first.next(&PeopleKey::generate()).hash());
+        let elsewhere = Refresh { session: SessionId::random(), secret: first.secret.clone() };
+        assert_ne!(next.hash(), elsewhere.next(&key).hash());
+        let read = Refresh::read(&next.text()).expect("read back");
+        assert_eq!((read.session, read.hash()), (next.session, next.hash()));
+    }
+
+    #[test]
+    fn what_is_no_token_is_none() {
+        let (id, secret) = (SessionId::random(), random_secret());
+        for bad in ["", ".", &format!("{id}."), &format!("x.{}", secret.expose_secret()), &id.to_string()] {
+            assert!(Refresh::read(&SecretString::from(bad)).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_good_one_rotates_the_one_before_repeats_for_a_moment_and_any_other_ends() {
+        let (key, first, now) = (PeopleKey::generate(), first(), Utc::now());
+        let (second, third) = (first.next(&key), first.next(&key).next(&key));
+        let begun = session(&first, None, now);
+        assert_eq!(judge(&begun, &first.hash(), now), Turn::Rotate);
+        assert_eq!(judge(&begun, &second.hash(), now), Turn::End);
+        let rotated = session(&second, Some(&first), now);
+        let at = |seconds| now + TimeDelta::seconds(seconds);
+        assert_eq!(judge(&rotated, &second.hash(), at(1_000_000)), Turn::Rotate);
+        assert_eq!(judge(&rotated, &first.hash(), at(30)), Turn::Repeat);
+        assert_eq!(judge(&rotated, &first.hash(), at(31)), Turn::End);
+        let again = session(&third, Some(&second), now);
+        assert_eq!(judge(&again, &first.hash(), now), Turn::End, "two before is no slip any more");
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_ends_after_its_rest_and_after_its_longest_time(used in 0i64..200, days in 1u32..=90) {
+            let begun = Utc::now();
+            let now = begun + TimeDelta::days(used);
+            let end = ends(begun, now, days);
+            prop_assert!(end <= begun + LONGEST && end <= now + TimeDelta::days(i64::from(days)));
+        }
+    }
+}

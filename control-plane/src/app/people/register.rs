@@ -1,0 +1,143 @@
+//! Coming in: registering, and proving that the address is one's own.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::super::audit::{Action, Entry};
+use super::super::caller::Origin;
+use super::super::error::Error;
+use super::super::failures::Try;
+use super::super::rules::{self, Findings};
+use super::super::{App, Result};
+use super::{acting, email, mailed, nobody};
+use crate::model::email::Email;
+use crate::model::ids::SessionId;
+use crate::store::mailed_tokens::{self, Purpose};
+use crate::store::users::{self, NewUser};
+use crate::store::{self, Conflict};
+
+/// Longest name of a version of the terms, in characters.
+const TERMS_CHARACTERS: usize = 64;
+
+/// Somebody who wants an account.
+#[derive(Clone)]
+pub struct Registration {
+    pub email: String,
+    pub name: String,
+    pub password: SecretString,
+    /// The version of the terms that they accept.
+    pub terms: Option<String>,
+}
+
+fn terms(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_graphic());
+    if (1..=TERMS_CHARACTERS).contains(&text.len()) && plain {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("1 to {TERMS_CHARACTERS} visible ASCII characters without spaces"))
+    }
+}
+
+impl App {
+    /// Makes an account whose address is yet to be proven. Whether the address has one already is told by mail alone:
+    /// the answer and the time it takes are the same.
+    ///
+    /// # Errors
+    /// `Invalid`; `Busy`.
+    pub async fn register(&self, wanted: Registration, origin: &Origin) -> Result<()> {
+        let mut findings = Findings::default();
+        let email = findings.take("email", wanted.email.parse::<Email>());
+        let name = findings.take("name", rules::name(&wanted.name));
+        let terms = findings.take("terms", wanted.terms.as_deref().map(terms).transpose());
+        findings.done()?;
+        let (Some(email), Some(name), Some(terms)) = (email, name, terms) else {
+            return Err(Error::internal("a finding was lost"));
+        };
+        let hash = self.new_password_hash(wanted.password, &[email.as_str(), &name]).await?;
+        let new = NewUser { email, name, password_hash: Some(hash), verified: false, terms };
+        match self.registered(&new, origin).await {
+            // Another came with the same address at the same moment.
+            Err(Error::Taken(_)) => self.registered(&new, origin).await,
+            other => other,
+        }
+    }
+
+    async fn registered(&self, new: &NewUser, origin: &Origin) -> Result<()> {
+        let mut tx = self.begin_as_system().await?;
+        let entry = match users::by_email(&mut tx, &new.email).await? {
+            Some(user) if user.verified_at.is_some() => {
+                self.tell_of_account(&mut tx, &user).await?;
+                Entry::refused(Action::UserRegister, None, &new.email)
+            }
+            Some(user) => {
+                // Nobody has proven that it is theirs. Only the last who registered it can: whoever answers the mail
+                // must not let somebody else's password in.
+                if self.ask_for_proof_of_latest(&mut tx, &user, new).await? {
+                    Entry::done(Action::UserRegister, None, &new.email)
+                } else {
+                    Entry::refused(Action::UserRegister, None, &new.email)
+                }
+            }
+            None => {
+                let user = users::create(&mut tx, new).await?;
+                self.ask_for_proof(&mut tx, &user).await?;
+                Entry::done(Action::UserRegister, None, &new.email)
+            }
+        };
+        self.auditor.write(&mut tx, &nobody(origin), entry).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn ask_for_proof_of_latest(
+        &self,
+        tx: &mut store::Tx,
+        user: &users::UserRecord,
+        new: &NewUser,
+    ) -> Result<bool> {
+        if self.had_enough(tx, user, "verify_email").await? {
+            return Ok(false);
+        }
+        let user = match users::register_again(tx, user.id, new).await {
+            Err(store::Error::NotFound) => return Err(store::Error::from(Conflict::EmailTaken).into()),
+            other => other?,
+        };
+        mailed_tokens::withdraw(tx, user.id, Purpose::Verify).await?;
+        self.ask_for_proof(tx, &user).await
+    }
+
+    /// Sends the proof of an address once more, if one is waited for. The answer is the same in any case.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no address.
+    pub async fn resend_proof(&self, address: &str, origin: &Origin) -> Result<()> {
+        let email = email(address)?;
+        let mut tx = self.begin_as_system().await?;
+        let user = users::by_email(&mut tx, &email).await?;
+        let sent = match user.filter(|user| user.verified_at.is_none() && user.suspended_at.is_none()) {
+            Some(user) => self.ask_for_proof(&mut tx, &user).await?,
+            None => false,
+        };
+        let entry = if sent { Entry::done } else { Entry::refused };
+        let entry = entry(Action::UserProofAsk, None, email);
+        self.auditor.write(&mut tx, &nobody(origin), entry).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Takes what was mailed as the proof of an address.
+    ///
+    /// # Errors
+    /// `Invalid` when it is good for nothing, or not any more.
+    pub async fn prove_address(&self, secret: &SecretString, origin: &Origin) -> Result<()> {
+        let sent = self.sent_to(Purpose::Verify, secret).await?;
+        let mut tx = self.begin_as_system().await?;
+        let hash = mailed::hash(secret.expose_secret());
+        if !mailed_tokens::take(&mut tx, sent.user_id, Purpose::Verify, &hash).await? {
+            return Err(mailed::good_no_more());
+        }
+        users::set_verified(&mut tx, sent.user_id).await?;
+        let user = users::get(&mut tx, sent.user_id).await?;
+        self.shown(&mut tx, &Try::of_user(user.email.as_str(), &origin.address)).await?;
+        let by = acting(&user, SessionId::random(), origin);
+        self.auditor.write(&mut tx, &by, Entry::done(Action::UserVerify, None, &user.email)).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,90 @@
+//! Signing in with email and password.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::super::audit::{Action, Entry};
+use super::super::caller::Origin;
+use super::super::error::Error;
+use super::super::failures::Try;
+use super::super::{App, Result};
+use super::sessions::SignedIn;
+use super::{acting, email, nobody};
+use crate::identity::passwords::{MAX_LENGTH, Verdict};
+use crate::model::email::Email;
+use crate::model::ids::SessionId;
+use crate::store::users::{self, UserRecord};
+
+/// What somebody signs in with.
+#[derive(Clone)]
+pub struct SignIn {
+    pub email: String,
+    pub password: SecretString,
+    /// Whether the device shall be remembered for longer.
+    pub remember: bool,
+}
+
+impl App {
+    /// Begins a session for email and password. Whether anybody has the email can be told neither from the answer nor
+    /// from the time it takes. Whoever has the password may know how their account stands.
+    ///
+    /// # Errors
+    /// `WrongCredentials`; `TooManyFailures`; `EmailNotVerified` and `Forbidden` for an account that is suspended, with
+    /// the right password alone; `Busy`; `Invalid` for what is too long.
+    pub async fn sign_in(&self, with: SignIn, origin: &Origin) -> Result<SignedIn> {
+        let email = email(&with.email)?;
+        if with.password.expose_secret().len() > MAX_LENGTH {
+            return Err(Error::wrong("password", format!("at most {MAX_LENGTH} bytes")));
+        }
+        let one = Try::of_user(email.as_str(), &origin.address);
+        let mut tx = self.begin_as_system().await?;
+        self.may_try(&mut tx, &one).await?;
+        let user = users::by_email(&mut tx, &email).await?;
+        tx.commit().await?;
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let verdict = self.compare_password(&with.password, hash).await?;
+        let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
+            return Err(self.sign_in_failed(&one, &email, origin).await?);
+        };
+        if user.verified_at.is_none() || user.suspended_at.is_some() {
+            return Err(self.sign_in_refused(&one, &user, origin).await?);
+        }
+        let again = match verdict {
+            Verdict::Outdated => Some(self.hasher.hash_again(with.password).await?),
+            _ => None,
+        };
+        let mut tx = self.begin_as_system().await?;
+        self.went_well(&mut tx, &one).await?;
+        if let Some(hash) = again {
+            users::set_password(&mut tx, user.id, user.password_hash.as_deref(), &hash).await?;
+        }
+        let signed_in = self.begin_session(&mut tx, &user, with.remember, false, origin).await?;
+        let by = acting(&user, signed_in.session, origin);
+        self.auditor.write(&mut tx, &by, Entry::done(Action::UserSignIn, None, &email)).await?;
+        tx.commit().await?;
+        Ok(signed_in)
+    }
+
+    /// Counts and writes down what failed; what to answer.
+    async fn sign_in_failed(&self, one: &Try, email: &Email, origin: &Origin) -> Result<Error> {
+        let mut tx = self.begin_as_system().await?;
+        let error = self.failed(&mut tx, one).await?;
+        let entry = Entry::refused(Action::UserSignIn, None, email);
+        self.auditor.write(&mut tx, &nobody(origin), entry).await?;
+        tx.commit().await?;
+        Ok(error)
+    }
+
+    /// The password is right, and yet nobody is let in.
+    async fn sign_in_refused(&self, one: &Try, user: &UserRecord, origin: &Origin) -> Result<Error> {
+        let mut tx = self.begin_as_system().await?;
+        // Told to nobody whose password may be a guess among many.
+        self.may_try(&mut tx, one).await?;
+        let by = acting(user, SessionId::random(), origin);
+        self.auditor.write(&mut tx, &by, Entry::refused(Action::UserSignIn, None, &user.email)).await?;
+        tx.commit().await?;
+        Ok(match user.suspended_at {
+            Some(_) => Error::Forbidden("this account is suspended; ask the platform's admins".to_owned()),
+            None => Error::EmailNotVerified,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! What goes over the wire about users. Types that hold a secret cannot be printed.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::identity::permissions::Permission;
+use crate::model::role::Role;
+
+/// Somebody who wants an account.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    #[schema(example = "ada@example.com", max_length = 254)]
+    pub email: String,
+    /// What people call them: 1 to 120 characters on one line.
+    #[schema(example = "Ada Lovelace", max_length = 120)]
+    pub name: String,
+    /// 10 characters at least, and hard to guess.
+    #[schema(format = Password, min_length = 10, max_length = 1024)]
+    pub password: String,
+    /// The version of the terms that they accept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub terms: Option<String>,
+}
+
+/// An address that mail is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    #[schema(example = "ada@example.com", max_length = 254)]
+    pub email: String,
+}
+
+/// Said of everything that goes on by mail, whether or not there is an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    pub message: String,
+}
+
+/// What stood behind `#token=` in a link that was mailed.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailedToken {
+    #[schema(format = Password)]
+    pub token: String,
+}
+
+/// A new password, by what was mailed.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPassword {
+    #[schema(format = Password)]
+    pub token: String,
+    /// 10 characters at least, and hard to guess.
+    #[schema(format = Password, min_length = 10, max_length = 1024)]
+    pub password: String,
+}
+
+/// A new password, by the one before.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    #[schema(format = Password, max_length = 1024)]
+    pub current_password: String,
+    /// 10 characters at least, and hard to guess.
+    #[schema(format = Password, min_length = 10, max_length = 1024)]
+    pub password: String,
+}
+
+/// Email and password of a user.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogIn {
+    #[schema(example = "ada@example.com", max_length = 254)]
+    pub email: String,
+    #[schema(format = Password, max_length = 1024)]
+    pub password: String,
+    /// Whether the device shall be remembered: the session then lasts longer without being used.
+    #[serde(default)]
+    pub remember: bool,
+}
+
+/// The refresh token that was given last.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    #[schema(format = Password)]
+    pub refresh_token: String,
+}
+
+/// What a signed-in user holds.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Tokens {
+    pub user_id: Uuid,
+    pub session_id: Uuid,
+    /// Sent as `Authorization: Bearer <token>` with each request.
+    pub access_token: String,
+    #[schema(example = "Bearer")]
+    pub token_type: String,
+    /// When the access token ends.
+    pub expires_at: DateTime<Utc>,
+    /// Good once, for the next pair of tokens.
+    pub refresh_token: String,
+    /// When the session ends unless it is used.
+    pub session_expires_at: DateTime<Utc>,
+}
+
+/// A user, as they see themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    pub id: Uuid,
+    pub email: String,
+    pub name: String,
+    pub session_id: Uuid,
+    /// Whether they have a second factor.
+    pub has_second_factor: bool,
+    /// Whether they gave it for this session.
+    pub second_factor: bool,
+    pub memberships: Vec<MyMembership>,
+}
+
+/// What a user is in one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MyMembership {
+    pub tenant_id: Uuid,
+    pub slug: String,
+    /// Where people reach the tenant.
+    #[schema(example = "http://acme.freehold.localhost:8080")]
+    pub url: String,
+    pub role: Role,
+    /// What the role allows.
+    pub permissions: Vec<Permission>,
+    /// Whether the tenant's admins let them in at the moment.
+    pub suspended: bool,
+    /// Whether the tenant lets nobody in without a second factor.
+    pub second_factor_required: bool,
+}
+
+/// Being signed in on one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MySession {
+    pub id: Uuid,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    #[schema(example = "Firefox on Linux")]
+    pub device: String,
+    /// Where it was begun or refreshed from last.
+    pub address: String,
+    pub remembered: bool,
+    pub second_factor: bool,
+    pub created_at: DateTime<Utc>,
+    /// Exact to a minute.
+    pub last_used_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
