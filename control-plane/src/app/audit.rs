@@ -51,6 +51,11 @@ words!(
         PasswordAsk = "password.ask",
         SessionRefresh = "session.refresh",
         SessionEnd = "session.end",
+        ProjectCreate = "project.create",
+        ProjectUpdate = "project.update",
+        ProjectDelete = "project.delete",
+        ProjectMemberPut = "project_member.put",
+        ProjectMemberRemove = "project_member.remove",
     }
 );
 

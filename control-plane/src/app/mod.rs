@@ -18,6 +18,7 @@ pub mod operations;
 pub mod overview;
 mod passwords;
 pub mod people;
+pub mod projects;
 pub mod rules;
 mod settings;
 pub mod tenants;

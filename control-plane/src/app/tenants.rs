@@ -90,17 +90,15 @@ fn as_id(text: &str) -> Option<TenantId> {
     (text.len() == 36).then(|| Uuid::parse_str(text).ok()).flatten().map(TenantId)
 }
 
-fn slug_of(draft: &Draft) -> Result<Slug, (String, String)> {
-    let (slug, field) = match &draft.slug {
-        Some(slug) => (slug.parse::<Slug>(), "slug"),
-        None => (Slug::derive(&draft.name), "slug"),
+/// The slug that somebody wants for what they call `name`.
+pub(super) fn slug_of(name: &str, slug: Option<&str>) -> Result<Slug, String> {
+    let slug = match slug {
+        Some(slug) => slug.parse::<Slug>().map_err(|error| error.to_string())?,
+        None => Slug::derive(name)
+            .map_err(|error| format!("none can be derived from the name, give one: {error}"))?,
     };
-    let slug = slug.map_err(|error| match &draft.slug {
-        Some(_) => (field.to_owned(), error.to_string()),
-        None => (field.to_owned(), format!("none can be derived from the name, give one: {error}")),
-    })?;
     if as_id(slug.as_str()).is_some() {
-        return Err((field.to_owned(), "a slug does not look like an id".to_owned()));
+        return Err("a slug does not look like an id".to_owned());
     }
     Ok(slug)
 }
@@ -148,12 +146,11 @@ impl App {
     async fn checked(&self, tx: &mut Tx, caller: &Caller, draft: Draft) -> Result<NewTenant> {
         let mut findings = Findings::default();
         let name = findings.take("name", rules::name(&draft.name));
-        let slug = slug_of(&draft);
-        let slug = match slug {
-            Ok(slug) => Some(slug),
-            // A name that is no name says enough.
-            Err(_) if name.is_none() && draft.slug.is_none() => None,
-            Err((field, message)) => findings.take(&field, Err(message)),
+        // A name that is no name says enough.
+        let slug = if name.is_none() && draft.slug.is_none() {
+            None
+        } else {
+            findings.take("slug", slug_of(&draft.name, draft.slug.as_deref()))
         };
         let plan = findings.take("plan", self.plan(draft.plan.as_deref()));
         findings.check(rules::settings(&draft.settings));

@@ -39,6 +39,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         (name = "me", description = "What users do about themselves."),
         (name = "tenants", description = "Customers, each in a house of its own."),
         (name = "members", description = "Who belongs to a tenant, as what."),
+        (name = "projects", description = "Parts of a tenant with members of their own."),
         (name = "operations", description = "What people see of a change."),
         (name = "catalogue", description = "Plans and releases that tenants can be given."),
         (name = "platform", description = "How the platform itself is."),

@@ -21,6 +21,7 @@ pub mod mails;
 pub mod memberships;
 pub mod operations;
 pub mod pages;
+pub mod projects;
 pub mod records;
 pub mod releases;
 pub mod secrets;

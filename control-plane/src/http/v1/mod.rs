@@ -9,6 +9,7 @@ mod events;
 mod me;
 mod members;
 mod operations;
+mod projects;
 mod status;
 mod tenants;
 pub mod types;
@@ -45,6 +46,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::get, members::update, members::remove))
         .routes(routes!(members::hand_over))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::get, projects::update, projects::delete))
+        .routes(routes!(projects::members))
+        .routes(routes!(projects::put_member, projects::remove_member))
         .routes(routes!(operations::list))
         .routes(routes!(operations::get))
         .routes(routes!(operations::cancel))

@@ -2,6 +2,7 @@
 
 pub mod members;
 pub mod people;
+pub mod projects;
 
 use std::collections::BTreeMap;
 use std::fmt;

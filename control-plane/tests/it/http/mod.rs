@@ -10,6 +10,7 @@ mod people_passwords;
 mod people_sessions;
 mod people_sign_up;
 mod platform;
+mod projects;
 mod tenants;
 
 use std::collections::BTreeMap;

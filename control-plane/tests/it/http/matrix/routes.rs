@@ -83,6 +83,31 @@ pub const TABLE: &[(&str, Open, &str)] = &[
         Open::Members(Permission::OwnershipHandOver),
         r#"{"user":"nobody@example.com"}"#,
     ),
+    ("GET /api/v1/tenants/{tenant}/projects", Open::Members(Permission::TenantRead), ""),
+    (
+        "POST /api/v1/tenants/{tenant}/projects",
+        Open::Members(Permission::ProjectsCreate),
+        r#"{"name":"Depot","slug":"depot"}"#,
+    ),
+    // Which of them they see, and what they may do in those, is told by the tests of projects.
+    ("GET /api/v1/tenants/{tenant}/projects/{project}", Open::Members(Permission::TenantRead), ""),
+    (
+        "PATCH /api/v1/tenants/{tenant}/projects/{project}",
+        Open::Members(Permission::TenantRead),
+        r#"{"name":"Depot"}"#,
+    ),
+    ("DELETE /api/v1/tenants/{tenant}/projects/{project}", Open::Members(Permission::TenantRead), ""),
+    ("GET /api/v1/tenants/{tenant}/projects/{project}/members", Open::Members(Permission::TenantRead), ""),
+    (
+        "PUT /api/v1/tenants/{tenant}/projects/{project}/members/{user}",
+        Open::Members(Permission::TenantRead),
+        r#"{"role":"viewer"}"#,
+    ),
+    (
+        "DELETE /api/v1/tenants/{tenant}/projects/{project}/members/{user}",
+        Open::Members(Permission::TenantRead),
+        "",
+    ),
     ("GET /api/v1/operations", Open::Members(Permission::TenantRead), ""),
     ("GET /api/v1/operations/{operation}", Open::Members(Permission::TenantRead), ""),
     ("POST /api/v1/operations/{operation}/cancel", Open::AdminsInTenant, ""),
