@@ -181,7 +181,8 @@ create table freehold.mails (
     tenant_id  uuid references freehold.tenants on delete set null,
     recipient  text not null,
     kind       text not null,
-    -- What the letter says. Emptied once it was sent or given up, because it may hold a secret that is good once.
+    -- What the letter says. Emptied once it was sent, or a while after it was given up, because it may hold a secret
+    -- that is good once.
     letter     jsonb,
     -- As it was rendered; kept where an outbox shows it instead of a mail server getting it.
     subject    text,

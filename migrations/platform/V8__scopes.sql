@@ -67,6 +67,8 @@ grant select, insert, update, delete on freehold.users, freehold.second_factors,
 grant select, insert on freehold.mails, freehold.audit to freehold_api;
 grant update (position, link) on freehold.audit to freehold_api;
 grant execute on function freehold.tenant_in_scope(), freehold.person_in_scope() to freehold_api;
+-- Platform admins may have a mail tried again that was given up.
+grant update (state, attempts, due_at, ended_at) on freehold.mails to freehold_platform;
 grant select on freehold.mails to freehold_worker;
 grant update (state, attempts, due_at, last_error, ended_at, letter, subject, body_text, body_html) on freehold.mails
     to freehold_worker;

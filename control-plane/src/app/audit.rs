@@ -56,6 +56,7 @@ words!(
         ProjectDelete = "project.delete",
         ProjectMemberPut = "project_member.put",
         ProjectMemberRemove = "project_member.remove",
+        MailRetry = "mail.retry",
     }
 );
 

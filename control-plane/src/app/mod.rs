@@ -13,6 +13,7 @@ pub mod error;
 mod failures;
 pub mod members;
 mod membership_rules;
+pub mod mails;
 pub mod news;
 pub mod operations;
 pub mod overview;

@@ -9,6 +9,7 @@ pub mod error;
 mod firewall;
 mod follow;
 mod images;
+mod mail;
 mod operation;
 pub mod output;
 mod pages;
@@ -120,6 +121,9 @@ pub enum Command {
     /// Plans that tenants can be given
     #[command(subcommand)]
     Plan(plan::Command),
+    /// Mails: what waits, was sent or given up
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Releases that tenants can run
     #[command(subcommand)]
     Release(release::Command),
@@ -184,6 +188,7 @@ impl Command {
             Self::Operation(command) => operation::run(&command, &session).await,
             Self::Plan(command) => plan::run(&command, &session).await,
             Self::Release(command) => release::run(&command, &session).await,
+            Self::Mail(command) => mail::run(&command, &session).await,
             Self::Token(arguments) => token::run(&arguments, &session).await,
             Self::Images(command) => images::run(&command, &session).await,
             Self::Config(arguments) => config::run(&arguments, &session),

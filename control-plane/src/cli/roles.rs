@@ -20,9 +20,10 @@ use crate::identity::vault::MasterKey;
 use crate::model::ids::InstallationId;
 use crate::platform::firewall::Firewall;
 use crate::platform::home::Home;
-use crate::platform::keys::{MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source, TOKEN_KEY};
+use crate::platform::keys::{self, MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source, TOKEN_KEY};
 use crate::platform::network;
 use crate::store::{self, Store};
+use crate::worker::mail::{MailSettings, Post};
 use crate::worker::{self, WorkerDeps};
 
 /// How long nobody may answer at a socket of the engine that is mounted into a container.
@@ -130,6 +131,8 @@ pub(super) async fn worker(
         public: network::public_address(config),
         prober_secret: source.read(PROBER_SECRET)?,
     });
+    let password = config.mail.smtp.password_file.as_deref().map(keys::read).transpose()?;
+    let post = Post::new(store.clone(), MailSettings::new(config, password)).map_err(Error::failed)?;
     let firewall = Firewall::new(Arc::clone(&engine), installation, config, image);
     let deps = WorkerDeps {
         installation: installation.clone(),
@@ -142,7 +145,14 @@ pub(super) async fn worker(
         firewall: Some(Arc::new(move || Box::pin(keep(firewall.clone())))),
         engine_lost: matches!(source, Source::Container).then_some(ENGINE_LOST),
     };
-    let outcome = Box::pin(worker::run(deps, shutdown)).await;
+    // When the worker ends by itself, so does the post.
+    let over = shutdown.child_token();
+    let work = async {
+        let outcome = Box::pin(worker::run(deps, shutdown)).await;
+        over.cancel();
+        outcome
+    };
+    let (outcome, ()) = tokio::join!(work, post.run(over.clone()));
     store.close().await;
     outcome.map_err(|error| Error::failed(error.to_string()))
 }

@@ -25,7 +25,8 @@ const OTHER_VARIABLES: [&str; 6] = [
 
 /// Settings that are paths; a relative one means the directory of the file it is written in, or the working
 /// directory if it comes from elsewhere.
-const PATHS: [&str; 4] = ["home", "engine.socket", "stack.file", "stack.migrations"];
+const PATHS: [&str; 5] =
+    ["home", "engine.socket", "stack.file", "stack.migrations", "mail.smtp.password_file"];
 
 /// The largest settings file that is read, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
@@ -293,6 +294,11 @@ impl Layers {
             let domain = keys::get(&self.tree, "domain").and_then(Value::as_str).unwrap_or_default();
             let email = Value::from(format!("admin@{domain}"));
             self.put("admin.email", email, &Origin::Derived)?;
+        }
+        if !self.origins.0.contains_key("mail.from") && self.origins.0.contains_key("domain") {
+            let domain = keys::get(&self.tree, "domain").and_then(Value::as_str).unwrap_or_default();
+            let email = Value::from(format!("no-reply@{domain}"));
+            self.put("mail.from", email, &Origin::Derived)?;
         }
         Ok(())
     }

@@ -5,7 +5,9 @@
 
 mod error;
 mod keys;
+mod limits;
 mod load;
+mod mail;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -20,7 +22,9 @@ use crate::model::ids::InstallationId;
 use crate::model::plan::{Plan, PlanName};
 
 pub use error::Error;
+pub use limits::LimitsConfig;
 pub use load::{Flag, Origin, Origins, Sources};
+pub use mail::{MailConfig, SmtpConfig, SmtpTls};
 
 /// All settings of one installation, checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +50,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     pub admin: AdminConfig,
     pub people: PeopleConfig,
+    pub mail: MailConfig,
+    pub limits: LimitsConfig,
     /// How long a platform admin's token is valid, in minutes.
     pub token_minutes: u32,
     pub log: LogConfig,
@@ -274,6 +280,8 @@ impl Default for Config {
                 tenants_max: 1_000,
                 tenants_per_person: 3,
             },
+            mail: MailConfig::default(),
+            limits: LimitsConfig::default(),
             token_minutes: 720,
             log: LogConfig {
                 filter: "info,refinery_core=warn,sqlx=warn".to_owned(),

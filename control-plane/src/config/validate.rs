@@ -31,6 +31,8 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     {
         return wrong("admin.email", format!("{email:?} is not an e-mail address"));
     }
+    config.mail.check()?;
+    limits(config)?;
     let base = &config.images.base;
     if base.is_empty() || base.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return wrong("images.base", "an image's name without spaces is expected".to_owned());
@@ -78,6 +80,19 @@ fn people(config: &Config) -> Result<(), (String, String)> {
     between("people.remembered_days", people.remembered_days.into(), people.session_days.into()..=90)?;
     between("people.tenants_max", people.tenants_max.into(), 0..=1_000_000)?;
     between("people.tenants_per_person", people.tenants_per_person.into(), 0..=1_000_000)
+}
+
+fn limits(config: &Config) -> Result<(), (String, String)> {
+    let limits = &config.limits;
+    for (key, value) in [
+        ("sign_in_per_minute", limits.sign_in_per_minute),
+        ("address_per_minute", limits.address_per_minute),
+        ("user_per_minute", limits.user_per_minute),
+        ("tenant_per_minute", limits.tenant_per_minute),
+    ] {
+        between(&format!("limits.{key}"), value.into(), 1..=100_000_000)?;
+    }
+    Ok(())
 }
 
 fn plans(config: &Config) -> Result<(), (String, String)> {

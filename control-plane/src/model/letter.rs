@@ -3,6 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::role::Role;
+use super::tenant::words;
+
+words!(
+    /// What became of a mail.
+    MailState {
+        /// It waits to be sent, for the first time or again.
+        Queued = "queued",
+        Sent = "sent",
+        /// It was refused for good, or too often.
+        Dead = "dead",
+    }
+);
 
 /// A letter to one person. Links may hold a secret that is good once, so a letter is kept no longer than needed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,6 +21,8 @@ pub const PROBER_SECRET: &str = "prober.secret";
 pub const PEOPLE_KEY: &str = "people.key";
 /// The password of the superuser of the platform's Postgres.
 pub const SUPERUSER: &str = "database_superuser";
+/// The password at the server that takes our mails.
+pub const SMTP_PASSWORD: &str = "smtp_password";
 /// The first platform admin's password.
 pub const ADMIN_PASSWORD: &str = "admin_password";
 
@@ -43,10 +45,7 @@ impl Source {
             Self::Container => PathBuf::from(SECRETS).join(name),
             Self::Home(home) => path_of(home, name),
         };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(SecretString::from(text)),
-            Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
-        }
+        read(&path)
     }
 
     /// The password of a database role of the registry.
@@ -55,6 +54,17 @@ impl Source {
     /// As [`Source::read`].
     pub fn password(&self, role: &str) -> io::Result<SecretString> {
         self.read(&password_file(role))
+    }
+}
+
+/// Reads a secret out of a file.
+///
+/// # Errors
+/// When it is not there or may not be read; the error names the path.
+pub fn read(path: &Path) -> io::Result<SecretString> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(SecretString::from(text)),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 
@@ -87,6 +97,8 @@ pub struct Keys {
     pub superuser: SecretString,
     /// Of the first platform admin.
     pub admin: SecretString,
+    /// At the server that takes our mails, if it wants one; the operator's own.
+    pub smtp: Option<SecretString>,
     passwords: BTreeMap<&'static str, SecretString>,
 }
 
@@ -94,11 +106,12 @@ pub struct Keys {
 const ROLES: &[&str] = &[store::OWNER_ROLE, store::API_ROLE, store::GATEWAY_ROLE, store::WORKER_ROLE];
 
 impl Keys {
-    /// Reads all keys and passwords, making those that are not there yet.
+    /// Reads all keys and passwords, making those that are not there yet. The one at the mail server is in a file of
+    /// the operator's.
     ///
     /// # Errors
     /// When a file cannot be read or written; the error names the path.
-    pub fn ensure(home: &Home) -> io::Result<Self> {
+    pub fn ensure(home: &Home, smtp: Option<&Path>) -> io::Result<Self> {
         let once = |name: &str, make: &dyn Fn() -> SecretString| -> io::Result<SecretString> {
             let path = path_of(home, name);
             home::write_once(&path, || make().expose_secret().to_owned(), 0o600)
@@ -116,6 +129,7 @@ impl Keys {
             prober: once(PROBER_SECRET, &identity::random_secret)?,
             superuser: once(SUPERUSER, &identity::random_secret)?,
             admin: once(ADMIN_PASSWORD, &identity::random_secret)?,
+            smtp: smtp.map(read).transpose()?,
             passwords,
         })
     }
@@ -143,6 +157,7 @@ impl Keys {
             prober: secret("prober"),
             superuser: secret("superuser"),
             admin: secret("admin"),
+            smtp: Some(secret("smtp")),
             passwords: ROLES.iter().map(|role| (*role, secret(role))).collect(),
         }
     }
@@ -150,7 +165,7 @@ impl Keys {
     #[cfg(test)]
     pub(super) fn all(&self) -> Vec<&SecretString> {
         let own = [&self.master, &self.token, &self.people, &self.prober, &self.superuser, &self.admin];
-        own.into_iter().chain(self.passwords.values()).collect()
+        own.into_iter().chain(&self.smtp).chain(self.passwords.values()).collect()
     }
 }
 
@@ -165,8 +180,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let home = Home::new(&dir.path().join("home"));
         home.prepare().expect("prepared");
-        let first = Keys::ensure(&home).expect("made");
-        let second = Keys::ensure(&home).expect("read");
+        let first = Keys::ensure(&home, None).expect("made");
+        let second = Keys::ensure(&home, None).expect("read");
         for (one, other) in first.all().into_iter().zip(second.all()) {
             assert_eq!(one.expose_secret(), other.expose_secret());
         }

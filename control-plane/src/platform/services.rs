@@ -131,6 +131,8 @@ impl Context<'_> {
         // What a release is made of was read by `up`; no role looks at the operator's files.
         config.stack.file = None;
         config.stack.migrations = None;
+        config.mail.smtp.password_file =
+            config.mail.smtp.password_file.map(|_| Path::new(keys::SECRETS).join(keys::SMTP_PASSWORD));
         config.log.format = LogFormat::Json;
         config
     }
@@ -186,6 +188,8 @@ impl Context<'_> {
         spec.files.push(self.keys.file_of_role(store::WORKER_ROLE));
         spec.files.push(SecretFile::new(keys::MASTER_KEY, self.keys.master.clone()));
         spec.files.push(SecretFile::new(keys::PROBER_SECRET, self.keys.prober.clone()));
+        let smtp = self.keys.smtp.iter().map(|secret| SecretFile::new(keys::SMTP_PASSWORD, secret.clone()));
+        spec.files.extend(smtp);
         Ok(spec)
     }
 
@@ -350,7 +354,7 @@ mod tests {
             assert_eq!(files(Service::Gateway), ["config.yaml", "database_gateway"]);
             assert_eq!(
                 files(Service::Worker),
-                ["config.yaml", "database_worker", "master.key", "prober.secret"]
+                ["config.yaml", "database_worker", "master.key", "prober.secret", "smtp_password"]
             );
             assert_eq!(files(Service::Edge), ["prober.secret"]);
         });

@@ -4,6 +4,7 @@
 //! the network, and templates of the platform never include text that somebody else wrote.
 
 pub mod landing;
+pub mod mail;
 pub mod nginx;
 pub mod pages;
 pub mod stack;
@@ -13,8 +14,41 @@ use std::sync::OnceLock;
 use serde::Serialize;
 use tera::{Context, Tera};
 
+macro_rules! mail {
+    ($kind:literal, $end:literal) => {
+        (
+            concat!("mail/", $kind, ".", $end),
+            include_str!(concat!("../../../templates/mail/", $kind, ".", $end)),
+        )
+    };
+}
+
 /// Templates by name. Those that end in `.html` are escaped; a name is what errors show.
 const TEMPLATES: &[(&str, &str)] = &[
+    mail!("already_registered", "html"),
+    mail!("already_registered", "txt"),
+    mail!("invitation", "html"),
+    mail!("invitation", "txt"),
+    mail!("layout", "html"),
+    mail!("layout", "txt"),
+    mail!("password_changed", "html"),
+    mail!("password_changed", "txt"),
+    mail!("reset_password", "html"),
+    mail!("reset_password", "txt"),
+    mail!("second_factor_changed", "html"),
+    mail!("second_factor_changed", "txt"),
+    mail!("session_ended", "html"),
+    mail!("session_ended", "txt"),
+    mail!("signup_approved", "html"),
+    mail!("signup_approved", "txt"),
+    mail!("signup_asked", "html"),
+    mail!("signup_asked", "txt"),
+    mail!("signup_pending", "html"),
+    mail!("signup_pending", "txt"),
+    mail!("signup_rejected", "html"),
+    mail!("signup_rejected", "txt"),
+    mail!("verify_email", "html"),
+    mail!("verify_email", "txt"),
     ("nginx/nginx.conf", include_str!("../../../templates/nginx/nginx.conf")),
     ("pages/admin.html", include_str!("../../../templates/pages/admin.html")),
     ("pages/gateway.html", include_str!("../../../templates/pages/gateway.html")),

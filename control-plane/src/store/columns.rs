@@ -12,6 +12,7 @@ use crate::model::ids::{
     AdminId, AuditId, HouseId, InvitationId, MailId, OperationId, ProjectId, ReleaseId, SessionId, SignupId,
     TenantId, UserId, VolumeId,
 };
+use crate::model::letter::MailState;
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::plan::PlanName;
 use crate::model::role::{ProjectRole, Role};
@@ -86,6 +87,7 @@ text_columns!(
     EventState,
     HostName,
     HouseId,
+    MailState,
     OperationKind,
     OperationState,
     PlanName,

@@ -11,6 +11,7 @@ pub mod fault;
 mod gather;
 mod house;
 mod journal;
+pub mod mail;
 mod presence;
 mod probe;
 mod report;

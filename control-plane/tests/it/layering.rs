@@ -31,6 +31,8 @@ const WITHOUT_COMMON: &[&str] = &["model", "planner"];
 /// Crates that only these places may name.
 const CRATES: &[(&str, &[&str])] = &[
     ("bollard", &["engine/docker"]),
+    ("governor", &["http/limits"]),
+    ("lettre", &["worker/mail"]),
     ("tera", &["render"]),
     ("refinery", &["database/migrate"]),
     ("refinery_core", &["database/migrate"]),

@@ -8,6 +8,7 @@ mod gateway;
 mod houses;
 mod http;
 mod layering;
+mod mail;
 mod platform;
 mod stack;
 mod store;

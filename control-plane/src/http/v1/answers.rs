@@ -11,6 +11,9 @@ pub(super) enum Guarded {
     /// No valid token was sent.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(#[to_schema] Problem),
+    /// The caller is known, and may not.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] Problem),
     /// The registry cannot be reached at the moment.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),

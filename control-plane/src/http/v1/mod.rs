@@ -8,6 +8,7 @@ mod convert;
 mod events;
 mod me;
 mod members;
+mod mails;
 mod operations;
 mod projects;
 mod status;
@@ -57,5 +58,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(catalogue::plans))
         .routes(routes!(catalogue::releases))
         .routes(routes!(catalogue::release))
+        .routes(routes!(mails::list))
+        .routes(routes!(mails::get))
+        .routes(routes!(mails::retry))
         .routes(routes!(status::status))
 }

@@ -1,5 +1,6 @@
 //! What goes over the wire under `/api/v1`. The command line uses the same types.
 
+mod mails;
 pub mod members;
 pub mod people;
 pub mod projects;
@@ -15,6 +16,8 @@ use uuid::Uuid;
 
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::tenant::{DesiredState, Status};
+
+pub use mails::{Mail, MailDetail};
 
 /// Email and password of a platform admin.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
