@@ -204,6 +204,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Entries that get their places in one transaction.
 const BATCH: u32 = 500;
 
+/// Entries that are looked at in one go.
+const LOOKED_AT: u32 = 2_000;
+
 async fn keep_linking(store: Store, key: PeopleKey, written: Arc<Notify>) {
     loop {
         let _ = tokio::time::timeout(LOOK, written.notified()).await;
@@ -269,7 +272,7 @@ impl App {
         let mut known_is_there = known.is_none();
         'chain: loop {
             let mut tx = self.begin_as_system().await?;
-            let entries = rows::linked_from(&mut tx, walk.position + 1, BATCH).await?;
+            let entries = rows::linked_from(&mut tx, walk.position + 1, LOOKED_AT).await?;
             tx.commit().await?;
             if entries.is_empty() {
                 break;

@@ -5,15 +5,16 @@
 
 mod admins;
 pub mod audit;
+pub mod audit_log;
 pub mod caller;
 mod catalogue;
 mod delay;
 pub mod doors;
 pub mod error;
 mod failures;
+pub mod mails;
 pub mod members;
 mod membership_rules;
-pub mod mails;
 pub mod news;
 pub mod operations;
 pub mod overview;

@@ -1,5 +1,6 @@
 //! The command line: one file per command. Tenants and what belongs to them go through the API only.
 
+mod audit;
 mod client;
 mod completions;
 mod config;
@@ -121,6 +122,9 @@ pub enum Command {
     /// Plans that tenants can be given
     #[command(subcommand)]
     Plan(plan::Command),
+    /// The audit log: what was done, by whom, and whether all of it is there
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Mails: what waits, was sent or given up
     #[command(subcommand)]
     Mail(mail::Command),
@@ -188,6 +192,7 @@ impl Command {
             Self::Operation(command) => operation::run(&command, &session).await,
             Self::Plan(command) => plan::run(&command, &session).await,
             Self::Release(command) => release::run(&command, &session).await,
+            Self::Audit(command) => audit::run(&command, &session).await,
             Self::Mail(command) => mail::run(&command, &session).await,
             Self::Token(arguments) => token::run(&arguments, &session).await,
             Self::Images(command) => images::run(&command, &session).await,

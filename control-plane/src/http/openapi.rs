@@ -42,6 +42,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         (name = "projects", description = "Parts of a tenant with members of their own."),
         (name = "operations", description = "What people see of a change."),
         (name = "catalogue", description = "Plans and releases that tenants can be given."),
+        (name = "audit", description = "What was done, by whom, and the proof that nothing of it is missing."),
         (name = "mails", description = "What was sent, waits or was given up."),
         (name = "platform", description = "How the platform itself is."),
     )

@@ -143,6 +143,32 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Hands on the body of an answer as it comes, however long it is.
+    pub(super) async fn copy(
+        &self,
+        call: Call,
+        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let token = self.token().await?;
+        let response = self.request(&call, Some(token)).await?;
+        if !response.status().is_success() {
+            let (status, body) = self.collect(response).await?;
+            self.judge(status, &body)?;
+            return Err(self.foreign());
+        }
+        let mut body = response.into_body();
+        loop {
+            let frame = tokio::time::timeout(ANSWER, body.frame())
+                .await
+                .map_err(|_| self.unreachable("nothing came for 30 seconds"))?;
+            match frame {
+                None => return Ok(()),
+                Some(Ok(frame)) => frame.data_ref().map_or(Ok(()), |bytes| take(bytes))?,
+                Some(Err(error)) => return Err(self.unreachable(&format!("the answer broke off: {error}"))),
+            }
+        }
+    }
+
     async fn exchange(
         &self,
         call: &Call,

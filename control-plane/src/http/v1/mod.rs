@@ -2,13 +2,15 @@
 
 pub mod admin;
 mod answers;
+mod audit;
 mod auth;
 mod catalogue;
 mod convert;
 mod events;
+pub mod export;
+mod mails;
 mod me;
 mod members;
-mod mails;
 mod operations;
 mod projects;
 mod status;
@@ -58,6 +60,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(catalogue::plans))
         .routes(routes!(catalogue::releases))
         .routes(routes!(catalogue::release))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::list_of_tenant))
+        .routes(routes!(audit::export))
+        .routes(routes!(audit::export_of_tenant))
+        .routes(routes!(audit::verify))
         .routes(routes!(mails::list))
         .routes(routes!(mails::get))
         .routes(routes!(mails::retry))

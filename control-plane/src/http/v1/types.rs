@@ -1,5 +1,6 @@
 //! What goes over the wire under `/api/v1`. The command line uses the same types.
 
+mod audit;
 mod mails;
 pub mod members;
 pub mod people;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::tenant::{DesiredState, Status};
 
+pub use audit::{AuditEntry, AuditVerification};
 pub use mails::{Mail, MailDetail};
 
 /// Email and password of a platform admin.

@@ -105,7 +105,7 @@ impl Post {
                 Ok(taken) if taken == TAKEN as usize => continue,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "mails wait, because the registry cannot be asked for them")
+                    tracing::warn!(%error, "mails wait, because the registry cannot be asked for them");
                 }
             }
             if Instant::now() >= tidy {

@@ -115,6 +115,14 @@ pub const TABLE: &[(&str, Open, &str)] = &[
     ("GET /api/v1/plans", Open::SignedIn, ""),
     ("GET /api/v1/releases", Open::Admins, ""),
     ("GET /api/v1/releases/{release}", Open::Admins, ""),
+    ("GET /api/v1/audit", Open::Admins, ""),
+    ("GET /api/v1/audit/export", Open::Admins, ""),
+    ("GET /api/v1/audit/verification", Open::Admins, ""),
+    ("GET /api/v1/tenants/{tenant}/audit", Open::Members(Permission::AuditRead), ""),
+    ("GET /api/v1/tenants/{tenant}/audit/export", Open::Members(Permission::AuditRead), ""),
+    ("GET /api/v1/mails", Open::Admins, ""),
+    ("GET /api/v1/mails/{mail}", Open::Admins, ""),
+    ("POST /api/v1/mails/{mail}/retry", Open::Admins, ""),
     ("GET /api/v1/status", Open::Admins, ""),
 ];
 
