@@ -34,6 +34,19 @@ enum Measure {
     Serve { socket: PathBuf },
     /// Asks at a socket, each connection as fast as it is answered: milliseconds of each answer, and how long in all.
     Load(Load),
+    /// Everybody signs in, reads and refreshes, again and again: milliseconds by what they did.
+    Crowd(Crowd),
+}
+
+#[derive(Parser, Clone)]
+struct Crowd {
+    socket: PathBuf,
+    /// A file with an address and a password on each line.
+    people: PathBuf,
+    #[arg(long, default_value = "freehold.localhost")]
+    host: String,
+    #[arg(long, default_value_t = 60.0)]
+    seconds: f64,
 }
 
 #[derive(Parser, Clone)]
@@ -62,6 +75,7 @@ fn main() -> Result<(), Failure> {
         Measure::Tokens { rounds, checks } => tokens(rounds, checks),
         Measure::Serve { socket } => runtime.block_on(serve(&socket)),
         Measure::Load(load) => runtime.block_on(under_load(load)),
+        Measure::Crowd(crowd) => runtime.block_on(crowded(crowd)),
     }
 }
 
@@ -158,30 +172,147 @@ async fn under_load(load: Load) -> Result<(), Failure> {
 /// Status and milliseconds of each answer.
 async fn ask_until(load: Load, token: Option<String>, end: Instant) -> Result<Vec<(u16, f64)>, Failure> {
     let mut answers = Vec::new();
-    let mut connection = connect(&load.socket).await?;
+    let mut caller = Caller::connect(&load.socket, &load.host).await?;
     while Instant::now() < end {
-        if connection.is_closed() {
-            connection = connect(&load.socket).await?;
+        let answer = caller.ask(&load.path, token.as_deref(), load.body.as_deref()).await?;
+        answers.push((answer.status, answer.milliseconds));
+    }
+    Ok(answers)
+}
+
+/// Reads between two refreshes.
+const READS: usize = 5;
+/// How long somebody waits who was told to come back later.
+const LATER: Duration = Duration::from_millis(500);
+
+/// Milliseconds of what was answered well, by what was asked, and how often each other status came.
+#[derive(Default)]
+struct Tally {
+    took: std::collections::BTreeMap<&'static str, Vec<f64>>,
+    others: std::collections::BTreeMap<String, usize>,
+}
+
+impl Tally {
+    /// The answer, if it is a good one.
+    fn count(&mut self, what: &'static str, answer: Answer) -> Option<serde_json::Value> {
+        if (200..300).contains(&answer.status) {
+            self.took.entry(what).or_default().push(answer.milliseconds);
+            return Some(answer.body);
         }
-        let mut request = Request::builder().uri(&load.path).header("Host", &load.host);
-        if let Some(token) = &token {
+        *self.others.entry(format!("{what} {}", answer.status)).or_default() += 1;
+        None
+    }
+
+    fn add(&mut self, other: Self) {
+        for (what, took) in other.took {
+            self.took.entry(what).or_default().extend(took);
+        }
+        for (what, count) in other.others {
+            *self.others.entry(what).or_default() += count;
+        }
+    }
+}
+
+async fn crowded(crowd: Crowd) -> Result<(), Failure> {
+    let people = std::fs::read_to_string(&crowd.people)?;
+    let end = Instant::now() + Duration::from_secs_f64(crowd.seconds);
+    let visits: Vec<_> = people
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(email, password)| {
+            let body = serde_json::json!({ "email": email, "password": password }).to_string();
+            tokio::spawn(visit(crowd.clone(), body, end))
+        })
+        .collect();
+    let mut all = Tally::default();
+    for visit in visits {
+        all.add(visit.await??);
+    }
+    let told: serde_json::Map<String, serde_json::Value> = all
+        .took
+        .into_iter()
+        .map(|(what, mut took)| {
+            took.sort_by(f64::total_cmp);
+            let at = |share: f64| took[((took.len() as f64 * share) as usize).min(took.len() - 1)];
+            let of = serde_json::json!({ "answered": took.len(), "p50": at(0.5), "p95": at(0.95) });
+            (what.to_owned(), of)
+        })
+        .collect();
+    println!("{}", serde_json::json!({ "by": told, "others": all.others }));
+    Ok(())
+}
+
+/// One person's visit: in, then reading and refreshing until the end.
+async fn visit(crowd: Crowd, credentials: String, end: Instant) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let mut caller = Caller::connect(&crowd.socket, &crowd.host).await?;
+    let mut tokens = None;
+    while Instant::now() < end {
+        let Some(held) = tokens.clone() else {
+            let answer = caller.ask("/api/v1/auth/login", None, Some(&credentials)).await?;
+            tokens = tally.count("login", answer);
+            if tokens.is_none() {
+                tokio::time::sleep(LATER).await;
+            }
+            continue;
+        };
+        for _ in 0..READS {
+            let answer = caller.ask("/api/v1/me", held["access_token"].as_str(), None).await?;
+            tally.count("me", answer);
+        }
+        let body = serde_json::json!({ "refresh_token": held["refresh_token"] }).to_string();
+        let answer = caller.ask("/api/v1/auth/refresh", None, Some(&body)).await?;
+        match tally.count("refresh", answer) {
+            Some(next) => tokens = Some(next),
+            None => tokio::time::sleep(LATER).await,
+        }
+    }
+    Ok(tally)
+}
+
+/// An answer, and how long it took.
+struct Answer {
+    status: u16,
+    milliseconds: f64,
+    body: serde_json::Value,
+}
+
+/// Somebody with a connection.
+struct Caller {
+    socket: PathBuf,
+    host: String,
+    connection: SendRequest<Full<Bytes>>,
+}
+
+impl Caller {
+    async fn connect(socket: &Path, host: &str) -> Result<Self, Failure> {
+        let connection = connect(socket).await?;
+        Ok(Self { socket: socket.to_owned(), host: host.to_owned(), connection })
+    }
+
+    /// By POST with a body, by GET without one.
+    async fn ask(&mut self, path: &str, token: Option<&str>, body: Option<&str>) -> Result<Answer, Failure> {
+        if self.connection.ready().await.is_err() {
+            self.connection = connect(&self.socket).await?;
+        }
+        let mut request = Request::builder().uri(path).header("Host", &self.host);
+        if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        let request = match &load.body {
+        let request = match body {
             Some(body) => request
                 .method(Method::POST)
                 .header("Content-Type", "application/json")
-                .body(Full::new(Bytes::from(body.clone()))),
+                .body(Full::new(Bytes::from(body.to_owned()))),
             None => request.body(Full::new(Bytes::new())),
         };
         let begun = Instant::now();
-        let answer = connection.send_request(request?).await?;
+        let answer = self.connection.send_request(request?).await?;
         let status = answer.status().as_u16();
-        answer.into_body().collect().await?;
-        answers.push((status, begun.elapsed().as_secs_f64() * 1e3));
-        connection.ready().await?;
+        let body = answer.into_body().collect().await?.to_bytes();
+        let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
+        Ok(Answer { status, milliseconds, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
-    Ok(answers)
 }
 
 async fn connect(socket: &Path) -> Result<SendRequest<Full<Bytes>>, Failure> {

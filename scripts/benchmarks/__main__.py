@@ -16,6 +16,7 @@ SCENARIOS = {
     "routes": "the edge with ten thousand routes",
     "replacement": "releases, the control plane and the edge's configuration change under load",
     "api": "the API with ten thousand tenants",
+    "identity": "knowing who asks: tokens, sign-ins, a crowd of a thousand, rows that only some may see",
     "memory": "the platform's own processes at rest, with a hundred tenants",
 }
 

@@ -40,13 +40,21 @@ def house(number):
 
 def fill(freehold, count):
     """Adds `count` of them. Let the installation sweep seldom: to it their houses are not as they should be."""
+    sql(freehold, FILL, f"count={count}", f"domain={DOMAIN}")
+
+
+def sql(freehold, text, *variables):
+    """Runs statements in the registry as its superuser; what they print."""
     with open(f"{freehold.home}/secrets/database_superuser", encoding="utf-8") as file:
         password = file.read().strip()
-    subprocess.run(
-        ["psql", "-q", "-h", f"{freehold.home}/run/postgres", "-U", "postgres", "-d", "freehold"]
-        + ["-v", "ON_ERROR_STOP=1", "-v", f"count={count}", "-v", f"domain={DOMAIN}", "-f", "-"],
-        input=FILL,
+    values = [argument for variable in ("ON_ERROR_STOP=1", *variables) for argument in ("-v", variable)]
+    done = subprocess.run(
+        ["psql", "-q", "-A", "-t", "-h", f"{freehold.home}/run/postgres", "-U", "postgres", "-d", "freehold"]
+        + [*values, "-f", "-"],
+        input=text,
         env={**os.environ, "PGPASSWORD": password},
         check=True,
+        capture_output=True,
         text=True,
     )
+    return done.stdout
