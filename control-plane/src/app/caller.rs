@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Error;
+use super::error::{Error, OrNotFound};
 use super::tenants::find;
 use super::{App, Result};
 use crate::identity::permissions::{Permission, allows};
@@ -11,7 +11,7 @@ use crate::model::email::Email;
 use crate::model::ids::{AdminId, SessionId, TenantId, UserId};
 use crate::model::role::Role;
 use crate::model::slug::Slug;
-use crate::store::{self, Scope, admins, sessions};
+use crate::store::{self, Scope, Tx, admins, memberships, sessions};
 
 /// Where a request came from, for whoever reads later what was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -229,6 +229,25 @@ impl App {
                 Ok(Permit { tenant: tenant.id, slug: tenant.slug, role: None, scope: Scope::Platform })
             }
         }
+    }
+
+    /// That the caller may still do it, by their membership as it is now that the tenant is held: they may have been
+    /// removed while they waited.
+    ///
+    /// # Errors
+    /// As [`App::permit`].
+    pub(super) async fn still_may(
+        tx: &mut Tx,
+        caller: &Caller,
+        permit: &Permit,
+        permission: Permission,
+    ) -> Result<()> {
+        let Who::User(user) = &caller.who else { return Ok(()) };
+        let own = memberships::get(tx, permit.tenant, user.user).await.or_not_found("tenant")?;
+        if own.suspended_at.is_some() || !allows(own.role, permission) {
+            return Err(Error::Forbidden(format!("you may not any more: {permission}")));
+        }
+        Ok(())
     }
 
     /// The same for what only platform admins do in a tenant.

@@ -268,6 +268,7 @@ impl App {
         }
         let mut tx = self.store.begin(permit.scope).await?;
         let tenant = locked(&mut tx, permit.tenant).await?;
+        Self::still_may(&mut tx, caller, &permit, Permission::TenantUpdate).await?;
         if let Some(expected) = expected
             && expected != tenant.generation
         {

@@ -11,6 +11,7 @@ mod people_sessions;
 mod people_sign_up;
 mod platform;
 mod projects;
+mod races;
 mod tenants;
 
 use std::collections::BTreeMap;
