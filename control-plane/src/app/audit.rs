@@ -57,6 +57,10 @@ words!(
         ProjectMemberPut = "project_member.put",
         ProjectMemberRemove = "project_member.remove",
         MailRetry = "mail.retry",
+        InvitationCreate = "invitation.create",
+        InvitationResend = "invitation.resend",
+        InvitationRevoke = "invitation.revoke",
+        InvitationAccept = "invitation.accept",
     }
 );
 

@@ -51,6 +51,9 @@ pub enum Error {
     /// So many do the same at the moment that this one is sent away.
     #[error("too much is asked at the moment")]
     Busy,
+    /// It is for somebody who has an account, and has to show that it is theirs.
+    #[error("{0}")]
+    SignInFirst(String),
     /// The caller is known, and may not.
     #[error("{0}")]
     Forbidden(String),

@@ -13,6 +13,7 @@ pub mod doors;
 pub mod error;
 mod failures;
 pub mod mails;
+pub mod invitations;
 pub mod members;
 mod membership_rules;
 pub mod news;

@@ -37,6 +37,22 @@ impl FromRequestParts<AppState> for Admin {
     }
 }
 
+/// Whoever sent the request, signed in or not. A token that is sent must be good.
+#[derive(Debug, Clone)]
+pub struct Anybody(pub app::Caller);
+
+impl FromRequestParts<AppState> for Anybody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            let Caller(caller) = Caller::from_request_parts(parts, state).await?;
+            return Ok(Self(caller));
+        }
+        Ok(Self(app::Caller { who: app::Who::Nobody, origin: origin(parts) }))
+    }
+}
+
 /// Where a request came from, for handlers that are open to everybody.
 #[derive(Debug, Clone)]
 pub struct From(pub Origin);

@@ -182,6 +182,7 @@ impl From<app::Error> for Problem {
             Error::Forbidden(detail) => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(detail)
             }
+            Error::SignInFirst(detail) => Self::unauthenticated(&detail),
             Error::Unauthenticated => Self::unauthenticated("the token is not valid, or not any more"),
             Error::Exhausted(detail) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "exhausted", "The platform is full").detail(detail)
@@ -229,6 +230,7 @@ mod tests {
             (app::Error::KeyReused, 422, "key_reused"),
             (app::Error::Forbidden("no".into()), 403, "forbidden"),
             (app::Error::EmailNotVerified, 403, "email_not_verified"),
+            (app::Error::SignInFirst("no".into()), 401, "unauthenticated"),
             (app::Error::WrongCredentials, 401, "wrong_credentials"),
             (app::Error::TooManyFailures(std::time::Duration::ZERO), 429, "too_many_failures"),
             (app::Error::Busy, 503, "busy"),

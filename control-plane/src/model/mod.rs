@@ -5,6 +5,7 @@ pub mod email;
 pub mod hostname;
 pub mod ids;
 pub mod image;
+pub mod invitation;
 pub mod letter;
 pub mod observed;
 pub mod operation;

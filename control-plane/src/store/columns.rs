@@ -13,6 +13,7 @@ use crate::model::ids::{
     TenantId, UserId, VolumeId,
 };
 use crate::model::letter::MailState;
+use crate::model::invitation::InvitationStatus;
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::plan::PlanName;
 use crate::model::role::{ProjectRole, Role};
@@ -88,6 +89,7 @@ text_columns!(
     HostName,
     HouseId,
     MailState,
+    InvitationStatus,
     OperationKind,
     OperationState,
     PlanName,

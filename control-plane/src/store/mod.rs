@@ -14,6 +14,7 @@ pub mod error;
 pub mod failures;
 pub mod houses;
 pub mod idempotency;
+pub mod invitations;
 pub mod leases;
 pub mod listener;
 pub mod mailed_tokens;

@@ -9,6 +9,7 @@ mod convert;
 mod events;
 pub mod export;
 mod mails;
+mod invitations;
 mod me;
 mod members;
 mod operations;
@@ -53,6 +54,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(projects::get, projects::update, projects::delete))
         .routes(routes!(projects::members))
         .routes(routes!(projects::put_member, projects::remove_member))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::resend))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(invitations::preview))
+        .routes(routes!(invitations::accept))
         .routes(routes!(operations::list))
         .routes(routes!(operations::get))
         .routes(routes!(operations::cancel))

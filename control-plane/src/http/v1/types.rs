@@ -2,6 +2,7 @@
 
 mod audit;
 mod mails;
+pub mod invitations;
 pub mod members;
 pub mod people;
 pub mod projects;

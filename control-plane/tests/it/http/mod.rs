@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod invitations;
 mod matrix;
 mod members;
 mod people;

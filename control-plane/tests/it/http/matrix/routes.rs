@@ -10,7 +10,6 @@ pub enum Open {
     /// Whoever asks; a token is not looked at.
     Everybody,
     /// Whoever asks; a token that is sent must be good.
-    #[allow(dead_code, reason = "for routes that look at who asks, if somebody does")]
     Either,
     /// Whoever is signed in.
     SignedIn,
@@ -108,6 +107,24 @@ pub const TABLE: &[(&str, Open, &str)] = &[
         Open::Members(Permission::TenantRead),
         "",
     ),
+    ("GET /api/v1/tenants/{tenant}/invitations", Open::Members(Permission::MembersInvite), ""),
+    (
+        "POST /api/v1/tenants/{tenant}/invitations",
+        Open::Members(Permission::MembersInvite),
+        r#"{"email":"nobody@example.com","role":"viewer"}"#,
+    ),
+    (
+        "POST /api/v1/tenants/{tenant}/invitations/{invitation}/resend",
+        Open::Members(Permission::MembersInvite),
+        "",
+    ),
+    (
+        "DELETE /api/v1/tenants/{tenant}/invitations/{invitation}",
+        Open::Members(Permission::MembersInvite),
+        "",
+    ),
+    ("POST /api/v1/invitations/preview", Open::Everybody, r#"{"token":"none"}"#),
+    ("POST /api/v1/invitations/accept", Open::Either, r#"{"token":"none"}"#),
     ("GET /api/v1/operations", Open::Members(Permission::TenantRead), ""),
     ("GET /api/v1/operations/{operation}", Open::Members(Permission::TenantRead), ""),
     ("POST /api/v1/operations/{operation}/cancel", Open::AdminsInTenant, ""),
