@@ -48,6 +48,10 @@ create policy of_person on freehold.tenants for select to freehold_api
 create policy of_tenant on freehold.users for select to freehold_api
     using (exists (select from freehold.memberships m
                     where m.user_id = users.id and m.tenant_id = (select freehold.tenant_in_scope())));
+-- Whoever asks to join is seen by those who decide.
+create policy of_asked on freehold.users for select to freehold_api
+    using (exists (select from freehold.signups s
+                    where s.user_id = users.id and s.tenant_id = (select freehold.tenant_in_scope())));
 create policy of_person on freehold.users to freehold_api
     using (id = (select freehold.person_in_scope()));
 -- Operations are seen by their tenant's policy, and what happened in them with them.

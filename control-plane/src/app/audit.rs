@@ -61,6 +61,9 @@ words!(
         InvitationResend = "invitation.resend",
         InvitationRevoke = "invitation.revoke",
         InvitationAccept = "invitation.accept",
+        SignupAsk = "signup.ask",
+        SignupApprove = "signup.approve",
+        SignupReject = "signup.reject",
     }
 );
 

@@ -12,8 +12,8 @@ mod delay;
 pub mod doors;
 pub mod error;
 mod failures;
-pub mod mails;
 pub mod invitations;
+pub mod mails;
 pub mod members;
 mod membership_rules;
 pub mod news;
@@ -24,6 +24,7 @@ pub mod people;
 pub mod projects;
 pub mod rules;
 mod settings;
+pub mod signups;
 pub mod tenants;
 pub mod whereabouts;
 

@@ -124,23 +124,33 @@ impl App {
                 return Ok(Created { answer: response, replayed: true });
             }
         }
-        let new = self.checked(&mut tx, caller, draft).await?;
-        let slug = new.slug.clone();
-        let made = tenants::create(&mut tx, new).await.map_err(|error| taken(error, &slug))?;
-        let changed = Changed {
-            tenant: tenants::get(&mut tx, made.tenant).await?,
-            operation: Some(operations::get(&mut tx, made.operation).await?),
-        };
+        let changed = self.make_tenant(&mut tx, caller, draft).await?;
         let answer = answer(&changed)?;
         if let Some(Idempotency { key, .. }) = &key {
             idempotency::finish(&mut tx, key, &caller.label(), 202, &answer).await?;
         }
+        tx.commit().await?;
+        let TenantRecord { id, slug, .. } = &changed.tenant;
+        tracing::info!(tenant = %id, %slug, by = %caller.label(), "a tenant is to be made");
+        Ok(Created { answer, replayed: false })
+    }
+
+    /// Makes a tenant in a transaction that sees all of them: the one way in which tenants come into being.
+    ///
+    /// # Errors
+    /// As [`Self::create_tenant`]; the transaction must be dropped then.
+    pub(super) async fn make_tenant(&self, tx: &mut Tx, caller: &Caller, draft: Draft) -> Result<Changed> {
+        let new = self.checked(tx, caller, draft).await?;
+        let slug = new.slug.clone();
+        let made = tenants::create(tx, new).await.map_err(|error| taken(error, &slug))?;
+        let changed = Changed {
+            tenant: tenants::get(tx, made.tenant).await?,
+            operation: Some(operations::get(tx, made.operation).await?),
+        };
         let entry = Entry::done(Action::TenantCreate, Some(made.tenant), &slug)
             .diff(&Value::Null, &told(&changed.tenant));
-        self.auditor.write(&mut tx, caller, entry).await?;
-        tx.commit().await?;
-        tracing::info!(tenant = %made.tenant, %slug, by = %caller.label(), "a tenant is to be made");
-        Ok(Created { answer, replayed: false })
+        self.auditor.write(tx, caller, entry).await?;
+        Ok(changed)
     }
 
     async fn checked(&self, tx: &mut Tx, caller: &Caller, draft: Draft) -> Result<NewTenant> {
@@ -180,7 +190,7 @@ impl App {
         }
     }
 
-    fn plan(&self, name: Option<&str>) -> Result<PlanName, String> {
+    pub(super) fn plan(&self, name: Option<&str>) -> Result<PlanName, String> {
         let Some(name) = name else { return Ok(self.settings.default_plan.clone()) };
         self.settings.plans.keys().find(|plan| plan.as_str() == name).cloned().ok_or_else(|| {
             let plans: Vec<_> = self.settings.plans.keys().map(PlanName::as_str).collect();

@@ -10,7 +10,9 @@ pub mod error;
 mod firewall;
 mod follow;
 mod images;
+mod invite;
 mod mail;
+mod member;
 mod operation;
 pub mod output;
 mod pages;
@@ -20,6 +22,7 @@ mod release;
 mod role;
 mod roles;
 mod serve;
+mod signup;
 mod status;
 pub mod table;
 mod tenant;
@@ -116,6 +119,15 @@ pub enum Command {
     /// Tenants: make, list, change and delete them
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Members of a tenant: list, add, change and remove them
+    #[command(subcommand)]
+    Member(member::Command),
+    /// Invitations to a tenant: send, list and take them back
+    #[command(subcommand)]
+    Invite(invite::Command),
+    /// People who ask to join a tenant or to open one: list them and decide
+    #[command(subcommand)]
+    Signup(signup::Command),
     /// Operations: list, follow and withdraw them
     #[command(subcommand)]
     Operation(operation::Command),
@@ -189,6 +201,9 @@ impl Command {
             Self::Role(arguments) => Box::pin(role::run(arguments, session)).await,
             Self::Firewall(arguments) => firewall::run(arguments).await,
             Self::Tenant(command) => tenant::run(command, &session).await,
+            Self::Member(command) => member::run(command, &session).await,
+            Self::Invite(command) => invite::run(command, &session).await,
+            Self::Signup(command) => signup::run(command, &session).await,
             Self::Operation(command) => operation::run(&command, &session).await,
             Self::Plan(command) => plan::run(&command, &session).await,
             Self::Release(command) => release::run(&command, &session).await,

@@ -41,6 +41,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         (name = "members", description = "Who belongs to a tenant, as what."),
         (name = "projects", description = "Parts of a tenant with members of their own."),
         (name = "invitations", description = "Places in a tenant that are offered by mail."),
+        (name = "signups", description = "Wishes to join a tenant, or to open one."),
         (name = "operations", description = "What people see of a change."),
         (name = "catalogue", description = "Plans and releases that tenants can be given."),
         (name = "audit", description = "What was done, by whom, and the proof that nothing of it is missing."),

@@ -12,12 +12,13 @@ use crate::model::ids::{
     AdminId, AuditId, HouseId, InvitationId, MailId, OperationId, ProjectId, ReleaseId, SessionId, SignupId,
     TenantId, UserId, VolumeId,
 };
-use crate::model::letter::MailState;
 use crate::model::invitation::InvitationStatus;
+use crate::model::letter::MailState;
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::plan::PlanName;
 use crate::model::role::{ProjectRole, Role};
 use crate::model::secret::SecretPurpose;
+use crate::model::signup::{SignupKind, SignupMode, SignupState};
 use crate::model::slug::Slug;
 use crate::model::stack::ServiceName;
 use crate::model::tenant::{DesiredState, Status};
@@ -97,6 +98,9 @@ text_columns!(
     Role,
     SecretPurpose,
     ServiceName,
+    SignupKind,
+    SignupMode,
+    SignupState,
     Slug,
     Status,
     VolumeRole,

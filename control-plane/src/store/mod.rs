@@ -27,6 +27,7 @@ pub mod records;
 pub mod releases;
 pub mod secrets;
 pub mod sessions;
+pub mod signups;
 pub mod subnets;
 pub mod sweeps;
 pub mod tenants;

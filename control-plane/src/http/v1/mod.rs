@@ -8,12 +8,13 @@ mod catalogue;
 mod convert;
 mod events;
 pub mod export;
-mod mails;
 mod invitations;
+mod mails;
 mod me;
 mod members;
 mod operations;
 mod projects;
+mod signups;
 mod status;
 mod tenants;
 pub mod types;
@@ -59,6 +60,13 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(invitations::revoke))
         .routes(routes!(invitations::preview))
         .routes(routes!(invitations::accept))
+        .routes(routes!(signups::join, signups::of_tenant))
+        .routes(routes!(signups::approve_join))
+        .routes(routes!(signups::reject_join))
+        .routes(routes!(signups::open, signups::list))
+        .routes(routes!(signups::approve))
+        .routes(routes!(signups::reject))
+        .routes(routes!(signups::mine))
         .routes(routes!(operations::list))
         .routes(routes!(operations::get))
         .routes(routes!(operations::cancel))

@@ -1,11 +1,12 @@
 //! What goes over the wire under `/api/v1`. The command line uses the same types.
 
 mod audit;
-mod mails;
 pub mod invitations;
+mod mails;
 pub mod members;
 pub mod people;
 pub mod projects;
+pub mod signups;
 
 use std::collections::BTreeMap;
 use std::fmt;

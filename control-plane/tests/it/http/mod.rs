@@ -13,6 +13,7 @@ mod people_sign_up;
 mod platform;
 mod projects;
 mod races;
+mod signups;
 mod tenants;
 
 use std::collections::BTreeMap;
