@@ -6,6 +6,7 @@ mod invitations;
 mod matrix;
 mod members;
 mod people;
+mod people_cli;
 mod people_lockout;
 mod people_passwords;
 mod people_sessions;

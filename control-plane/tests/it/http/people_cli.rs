@@ -1,0 +1,96 @@
+//! `freehold member`, `invite` and `signup` against the real API, over a socket.
+
+use control_plane::model::role::Role;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+use super::World;
+use super::people::new_address;
+
+/// The command line as a platform admin has it.
+struct Freehold {
+    home: tempfile::TempDir,
+    url: String,
+    token: String,
+}
+
+impl Freehold {
+    async fn of(world: &World) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://admin.freehold.localhost:{}", listener.local_addr().expect("bound").port());
+        let router = world.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { home: tempfile::tempdir().expect("a directory"), url, token: world.token.clone() }
+    }
+
+    /// Runs it, expects this exit code, and gives standard output.
+    async fn ends(&self, code: i32, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_freehold"))
+            .args(arguments)
+            .env_clear()
+            .env("FREEHOLD_HOME", self.home.path())
+            .env("FREEHOLD_URL", &self.url)
+            .env("FREEHOLD_TOKEN", &self.token)
+            .current_dir(self.home.path())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("it runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
+        out.into_owned()
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Value {
+        let out = self.ends(0, &[arguments, &["--json"]].concat()).await;
+        serde_json::from_str(&out).expect("JSON")
+    }
+}
+
+#[tokio::test]
+async fn people_are_run_from_the_command_line() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let freehold = Freehold::of(&world).await;
+    let ada = world.user(&new_address()).await;
+    let email = ada.email.as_str();
+    let added = freehold.ends(0, &["member", "add", "acme", email, "--role", "owner"]).await;
+    assert_eq!(added, format!("{email} is owner\n"));
+    freehold.ends(4, &["member", "role", "acme", email, "viewer"]).await;
+    freehold.ends(2, &["member", "role", "acme", email, "king"]).await;
+    freehold.ends(3, &["member", "show", "acme", "nobody@example.com"]).await;
+    let grace = world.member("acme", Role::Member).await;
+    freehold.ends(0, &["member", "role", "acme", &grace.email, "developer"]).await;
+    let out = freehold.ends(0, &["member", "suspend", "acme", &grace.email]).await;
+    assert_eq!(out, format!("{} is developer, suspended\n", grace.email));
+    freehold.ends(0, &["member", "resume", "acme", &grace.email]).await;
+    let shown = freehold.json(&["member", "show", "acme", &grace.email]).await;
+    assert_eq!((shown["role"].as_str(), shown["suspended"].as_bool()), (Some("developer"), Some(false)));
+    let listed = freehold.json(&["member", "list", "acme", "--role", "owner,developer"]).await;
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    freehold.ends(0, &["member", "remove", "acme", &grace.email]).await;
+    let table = freehold.ends(0, &["member", "list", "acme"]).await;
+    assert!(table.starts_with("EMAIL") && table.contains(email) && !table.contains(&grace.email), "{table}");
+
+    let made = freehold.json(&["invite", "create", "acme", &grace.email, "--role", "admin"]).await;
+    let id = made["id"].as_str().expect("an id");
+    freehold.ends(4, &["invite", "create", "acme", &grace.email]).await;
+    let again = freehold.ends(0, &["invite", "resend", "acme", id]).await;
+    assert!(again.starts_with(&format!("{} is invited as admin until ", grace.email)), "{again}");
+    freehold.ends(0, &["invite", "revoke", "acme", id]).await;
+    let listed = freehold.json(&["invite", "list", "acme", "--status", "revoked"]).await;
+    assert_eq!(listed[0]["id"], made["id"]);
+
+    let join = grace.post(&world, "/api/v1/tenants/acme/signups", json!({})).await.expect(201).body;
+    let open = grace.post(&world, "/api/v1/signups", json!({"name": "Globex"})).await.expect(201).body;
+    let listed = freehold.json(&["signup", "list", "--tenant", "acme"]).await;
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["id"]), (Some(1), &join["id"]));
+    let out = freehold.ends(0, &["signup", "approve", join["id"].as_str().expect("an id")]).await;
+    assert_eq!(out, format!("{}: a place in acme was approved\n", grace.email));
+    let wish = open["id"].as_str().expect("an id");
+    let out = freehold.ends(0, &["signup", "reject", wish, "--reason", "we are full"]).await;
+    assert_eq!(out, format!("{}: the tenant globex was rejected\n", grace.email));
+    freehold.ends(4, &["signup", "approve", wish]).await;
+    assert_eq!(freehold.json(&["signup", "list", "--state", "pending"]).await, json!([]));
+}
