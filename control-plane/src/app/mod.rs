@@ -8,6 +8,7 @@ pub mod audit;
 pub mod audit_log;
 pub mod caller;
 mod catalogue;
+pub mod cors;
 mod delay;
 pub mod doors;
 pub mod error;

@@ -78,7 +78,7 @@ pub(super) async fn api(config: &Config, source: &Source, shutdown: Cancellation
     let key =
         PeopleKey::from_file(&source.read(PEOPLE_KEY)?).map_err(|error| Error::failed(error.to_string()))?;
     let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer, key));
-    let router = http::router(http::AppState::new(app, shutdown.clone()));
+    let router = http::router(http::AppState::new(app, &config.limits, shutdown.clone()));
     http::serve(&Home::new(&config.home).api_socket(), router, shutdown)
         .await
         .map_err(|error| Error::failed(error.to_string()))?;

@@ -4,8 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
-use super::AppState;
 use super::error::Problem;
+use super::{AppState, limits};
 use crate::app::{self, Origin};
 
 /// Whoever sent the request, known by the token in its `Authorization` header. A handler that takes it is closed to
@@ -19,7 +19,17 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer <token>"))?;
-        Ok(Self(state.app.who(token, origin(parts)).await?))
+        match state.app.who(token, origin(&parts.headers)).await {
+            Ok(caller) => {
+                limits::count_caller(&state.limits, parts, &caller)?;
+                Ok(Self(caller))
+            }
+            Err(error @ app::Error::Unauthenticated) => {
+                limits::count_stranger(&state.limits, parts)?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -49,7 +59,7 @@ impl FromRequestParts<AppState> for Anybody {
             let Caller(caller) = Caller::from_request_parts(parts, state).await?;
             return Ok(Self(caller));
         }
-        Ok(Self(app::Caller { who: app::Who::Nobody, origin: origin(parts) }))
+        Ok(Self(app::Caller { who: app::Who::Nobody, origin: origin(&parts.headers) }))
     }
 }
 
@@ -61,14 +71,14 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(origin(parts)))
+        Ok(Self(origin(&parts.headers)))
     }
 }
 
 /// What is known of where a request came from. What the edge says in its headers is its word: it replaces what a
 /// client sends under their names, and nothing but the edge can reach the socket.
-fn origin(parts: &Parts) -> Origin {
-    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+pub(super) fn origin(headers: &HeaderMap) -> Origin {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let nearest = text("x-forwarded-for").and_then(|list| list.rsplit(',').next()).map(str::trim);
     let address = nearest.and_then(|text| text.parse::<std::net::IpAddr>().ok());
     Origin {
@@ -78,7 +88,7 @@ fn origin(parts: &Parts) -> Origin {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
@@ -87,6 +97,24 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The edge puts the address that it sees at the end, whatever a client sent: `houses::way_in` shows that it does.
+    #[test]
+    fn an_address_is_what_the_edge_says_and_not_what_a_client_claims() {
+        let address = |value: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert("x-forwarded-for", value.parse().expect("header"));
+            }
+            origin(&headers).address
+        };
+        assert_eq!(address(Some("203.0.113.9")), "203.0.113.9");
+        assert_eq!(address(Some("10.0.0.1, 203.0.113.9")), "203.0.113.9");
+        assert_eq!(address(Some("127.0.0.1,local, 2001:db8::1")), "2001:db8::1");
+        for none in [None, Some(""), Some("203.0.113.9, unknown")] {
+            assert_eq!(address(none), "local");
+        }
+    }
 
     #[test]
     fn only_bearer_tokens_count() {

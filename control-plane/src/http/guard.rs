@@ -1,7 +1,7 @@
 //! What holds for every request: which host names are ours, and the headers that every answer carries.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -13,6 +13,12 @@ use crate::model::hostname::HostName;
 const BACK_DOOR: &str = "platform.internal";
 /// What an answer may do in a browser unless it says otherwise: nothing.
 const CLOSED: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// What a page may use of the machine it is shown on.
+const NOTHING: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+                       microphone=(), midi=(), payment=(), usb=()";
+/// Two years, for every host below, as browsers want it who keep a list.
+const TLS_ONLY: &str = "max-age=63072000; includeSubDomains";
 
 /// Answers 421 to what was not meant for this server, so that no tenant's host name ever shows the platform.
 pub(super) async fn host(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -42,19 +48,42 @@ pub(super) fn host_of(request: &Request) -> Option<HostName> {
 }
 
 /// Security headers; those that a page has set for itself are kept.
-pub(super) async fn headers(request: Request, next: Next) -> Response {
+pub(super) async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    let always: [(HeaderName, &'static str); 4] = [
+    let settings = state.app.settings();
+    secure(response.headers_mut(), &settings.url_of(settings.domain.as_str()));
+    response
+}
+
+fn secure(headers: &mut HeaderMap, public_url: &str) {
+    let always: [(HeaderName, &'static str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), NOTHING),
     ];
     for (name, value) in always {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CLOSED));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    if public_url.starts_with("https://") {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_by_tls_shall_come_by_nothing_else() {
+        for (url, promised) in [("https://freehold.example", true), ("http://freehold.example", false)] {
+            let mut headers = HeaderMap::new();
+            secure(&mut headers, url);
+            assert_eq!(headers.contains_key(header::STRICT_TRANSPORT_SECURITY), promised, "{url}");
+            assert!(headers["permissions-policy"].to_str().expect("text").contains("camera=()"));
+        }
+    }
 }

@@ -4,10 +4,12 @@
 //! ([`detached`]): a change is then made whole or not at all, whether or not anybody still listens.
 
 pub mod caller;
+mod cors;
 pub mod error;
 pub mod extract;
 mod guard;
 mod health;
+mod limits;
 mod metrics;
 mod openapi;
 mod pages;
@@ -19,16 +21,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 pub use serve::serve;
 
 use crate::app::{self, App};
+use crate::config::LimitsConfig;
+use cors::Hosts;
 use error::Problem;
+use limits::Limits;
 use metrics::Metrics;
 
 /// What every handler can reach.
@@ -37,13 +43,19 @@ pub struct AppState {
     pub app: Arc<App>,
     /// Cancelled when the process is about to end, so that streams without an end let go.
     pub closing: CancellationToken,
+    limits: Arc<Limits>,
+    hosts: Arc<Hosts>,
     metrics: Arc<Metrics>,
+    _tidy: Arc<AbortOnDropHandle<()>>,
 }
 
 impl AppState {
+    /// Must be called inside a runtime.
     #[must_use]
-    pub fn new(app: Arc<App>, closing: CancellationToken) -> Self {
-        Self { app, closing, metrics: Arc::default() }
+    pub fn new(app: Arc<App>, limits: &LimitsConfig, closing: CancellationToken) -> Self {
+        let limits = Arc::new(Limits::new(limits));
+        let tidy = Arc::new(limits.tidied());
+        Self { app, closing, limits, hosts: Arc::default(), metrics: Arc::default(), _tidy: tidy }
     }
 }
 
@@ -62,9 +74,12 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
         })
-        .layer(from_fn_with_state(state.clone(), guard::host))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(state.clone(), limits::limit))
+        // Also what is refused for being too much is read by the page that asked.
+        .layer(from_fn_with_state(state.clone(), cors::allow))
+        .layer(from_fn_with_state(state.clone(), guard::host))
+        .layer(from_fn_with_state(state.clone(), guard::headers))
         .layer(from_fn_with_state(state.clone(), metrics::measure))
         .with_state(state)
 }

@@ -4,12 +4,13 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::AppState;
-use super::error::Problem;
+use super::error::{PROBLEM_JSON, Problem};
 use super::v1;
 
 /// Where the document is.
@@ -69,7 +70,25 @@ impl Modify for Bearer {
 
 /// The API's routes together with their description.
 pub(super) fn router(_: &AppState) -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1::router())
+    let mut router = OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", v1::router());
+    may_be_too_much(router.get_openapi_mut());
+    router
+}
+
+/// Adds the one answer that every operation has, because it is given before any of them is asked.
+fn may_be_too_much(document: &mut utoipa::openapi::OpenApi) {
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    let answer = ResponseBuilder::new()
+        .description("Too many requests; `Retry-After` says in how many seconds to try again.")
+        .content(PROBLEM_JSON, problem)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            let answers = &mut operation.responses.responses;
+            answers.entry("429".to_owned()).or_insert_with(|| answer.clone().into());
+        }
+    }
 }
 
 /// The document and its page.

@@ -258,3 +258,17 @@ pub async fn count_by_status(tx: &mut Tx) -> Result<Vec<(Status, i64)>> {
     .fetch_all(tx.sql())
     .await?)
 }
+
+/// The tenant that answers to this host name, if one does.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn of_host(tx: &mut Tx, host: &HostName) -> Result<Option<(TenantId, Slug)>> {
+    Ok(sqlx::query_as(
+        "select t.id, t.slug from freehold.host_names n join freehold.tenants t on t.id = n.tenant_id
+          where n.name = $1 and t.desired_state <> 'deleted'",
+    )
+    .bind(host)
+    .fetch_optional(tx.sql())
+    .await?)
+}

@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use super::objects::docker;
 
+/// Tests ask more often than people do.
+const UNLIMITED: &str = "limits: { user_per_minute: 1000000, tenant_per_minute: 1000000 }";
+
 /// An installation that answers.
 pub struct Installation {
     pub id: String,
@@ -34,8 +37,9 @@ impl Installation {
             .and_then(|socket| socket.local_addr())
             .expect("a port")
             .port();
-        let common =
-            format!("edge: {{ port: {port} }}\nnetwork: {{ pool: 10.{second}.{third}.0/20 }}\n{settings}\n");
+        let common = format!(
+            "edge: {{ port: {port} }}\nnetwork: {{ pool: 10.{second}.{third}.0/20 }}\n{UNLIMITED}\n{settings}\n"
+        );
         let file = home.path().join("config.yaml");
         std::fs::write(&file, common).expect("the settings are written");
         let images = std::env::var("FREEHOLD_TEST_IMAGES").ok();

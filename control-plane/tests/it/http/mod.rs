@@ -1,8 +1,10 @@
 //! The API against a real registry, through the real router.
 
+mod audit;
 mod errors;
 mod events;
 mod invitations;
+mod limits;
 mod matrix;
 mod members;
 mod people;
@@ -24,7 +26,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use control_plane::app::{App, Settings};
-use control_plane::config::{Argon2Config, Config};
+use control_plane::config::{Argon2Config, Config, LimitsConfig};
 use control_plane::http::{AppState, router};
 use control_plane::identity::passwords::Hasher;
 use control_plane::identity::people_key::PeopleKey;
@@ -105,6 +107,17 @@ impl World {
 
     /// One whose settings are other than what is built in.
     async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::started(change, &LimitsConfig::default()).await
+    }
+
+    /// One whose limits are other than what is built in.
+    async fn start_limited(change: impl FnOnce(&mut LimitsConfig)) -> Self {
+        let mut limits = LimitsConfig::default();
+        change(&mut limits);
+        Self::started(|_| {}, &limits).await
+    }
+
+    async fn started(change: impl FnOnce(&mut Settings), limits: &LimitsConfig) -> Self {
         let registry = Registry::start().await;
         let mut settings = Settings::from(&Config::default());
         settings.people.argon2 = CHEAP;
@@ -119,7 +132,7 @@ impl World {
         let issuer = Issuer::from_pem(&generate_key(), url).expect("issuer");
         let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), PeopleKey::generate()));
         let closing = CancellationToken::new();
-        let router = router(AppState::new(app, closing.clone()));
+        let router = router(AppState::new(app, limits, closing.clone()));
         let mut world = Self { registry, router, closing, issuer, token: String::new() };
         let session = world
             .ask(Method::POST, "/api/v1/admin/sessions", Some(json!({"email": EMAIL, "password": PASSWORD})))
