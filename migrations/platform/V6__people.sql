@@ -17,6 +17,8 @@ create table freehold.users (
     check ((terms_version is null) = (terms_accepted_at is null))
 );
 
+create index users_by_age on freehold.users (created_at desc, id desc);
+
 -- The second factor. It counts once it was confirmed by a code.
 create table freehold.second_factors (
     user_id      uuid primary key references freehold.users on delete cascade,

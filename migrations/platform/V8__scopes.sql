@@ -84,6 +84,52 @@ grant select on freehold.memberships, freehold.users to freehold_worker;
 grant insert (id, at, tenant_id, actor_kind, actor_id, actor, action, target, outcome, address, user_agent, request_id, diff,
               seal) on freehold.audit to freehold_worker;
 
+-- Whoever remembers who is signed in and what they may do is told when that changes. What only goes on, such as a
+-- refresh, is not announced: commits that announce wait for one another.
+create function freehold.tell_of_person()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    concerned jsonb := case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end;
+begin
+    perform pg_notify('people', 'user ' || coalesce(concerned ->> 'user_id', concerned ->> 'id'));
+    return null;
+end;
+$$;
+
+create function freehold.tell_of_belonging()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    concerned jsonb := case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end;
+begin
+    perform pg_notify('people', 'tenant ' || coalesce(concerned ->> 'tenant_id', concerned ->> 'id'));
+    return null;
+end;
+$$;
+
+create trigger tell_of_person after update on freehold.sessions for each row
+    when (old.revoked_at is distinct from new.revoked_at or old.second_factor <> new.second_factor)
+    execute function freehold.tell_of_person();
+create trigger tell_of_person after update on freehold.users for each row
+    when (old.suspended_at is distinct from new.suspended_at or old.email <> new.email or old.name <> new.name)
+    execute function freehold.tell_of_person();
+create trigger tell_of_person after insert or update or delete on freehold.memberships for each row
+    execute function freehold.tell_of_person();
+create trigger tell_of_person after delete on freehold.second_factors for each row
+    execute function freehold.tell_of_person();
+create trigger tell_of_confirmation after update on freehold.second_factors for each row
+    when (old.confirmed_at is distinct from new.confirmed_at) execute function freehold.tell_of_person();
+create trigger tell_of_belonging after insert or update or delete on freehold.tenant_policies for each row
+    execute function freehold.tell_of_belonging();
+create trigger tell_of_belonging after update on freehold.tenants for each row
+    when (old.slug <> new.slug or (old.desired_state = 'deleted') <> (new.desired_state = 'deleted'))
+    execute function freehold.tell_of_belonging();
+
 -- Called at the end of every migration that grants the api something.
 create function freehold.platform_may_what_the_api_may()
 returns void

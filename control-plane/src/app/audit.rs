@@ -64,6 +64,13 @@ words!(
         SignupAsk = "signup.ask",
         SignupApprove = "signup.approve",
         SignupReject = "signup.reject",
+        SecondFactorBegin = "second_factor.begin",
+        SecondFactorSetUp = "second_factor.set_up",
+        SecondFactorRemove = "second_factor.remove",
+        RecoveryCodesRenew = "recovery_codes.renew",
+        SecurityUpdate = "security.update",
+        UserSuspend = "user.suspend",
+        UserResume = "user.resume",
     }
 );
 

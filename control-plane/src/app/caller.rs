@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{TimeDelta, Utc};
+
 use super::error::{Error, OrNotFound};
 use super::tenants::find;
 use super::{App, Result};
@@ -12,6 +14,9 @@ use crate::model::ids::{AdminId, SessionId, TenantId, UserId};
 use crate::model::role::Role;
 use crate::model::slug::Slug;
 use crate::store::{self, Scope, Tx, admins, memberships, sessions};
+
+/// How exactly the last use of a session is known: writing it down more often would cost more than it tells.
+const EXACT: TimeDelta = TimeDelta::minutes(1);
 
 /// Where a request came from, for whoever reads later what was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -186,19 +191,35 @@ impl App {
     }
 
     async fn principal(&self, session: SessionId) -> Result<Principal> {
+        if let Some(known) = self.principals.recall(session) {
+            return Ok(known);
+        }
+        let before = self.principals.before();
         let mut tx = self.begin_as_system().await?;
         let holder = sessions::holder(&mut tx, session).await?.ok_or(Error::Unauthenticated)?;
         let belongings = sessions::belongings(&mut tx, holder.user_id).await?;
+        if Utc::now().signed_duration_since(holder.last_used_at) > EXACT {
+            sessions::touch(&mut tx, session).await?;
+        }
         tx.commit().await?;
-        Ok(Principal {
+        let principal = Principal {
             user: holder.user_id,
             email: holder.email,
             name: holder.name.into(),
             session,
             second_factor: holder.second_factor,
             has_second_factor: holder.has_second_factor,
-            memberships: belongings.into_iter().map(Membership::from).collect(),
-        })
+            memberships: belongings
+                .into_iter()
+                .map(|belonging| {
+                    let mut membership = Membership::from(belonging);
+                    membership.second_factor_required |= self.settings.people.require_second_factor;
+                    membership
+                })
+                .collect(),
+        };
+        self.principals.keep(before, principal.clone(), holder.expires_at);
+        Ok(principal)
     }
 
     /// The tenant of this slug or id, if the caller may do this in it.

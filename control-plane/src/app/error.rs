@@ -43,6 +43,12 @@ pub enum Error {
     /// Email and password do not belong together, or nobody has this email.
     #[error("email or password is wrong")]
     WrongCredentials,
+    /// The password is right, and a second factor is asked for.
+    #[error("a second factor is needed")]
+    SecondFactorRequired,
+    /// The password is right, and the second factor is not.
+    #[error("the second factor is wrong, or was used before")]
+    WrongSecondFactor,
     /// The password is right, and the address is yet to be proven.
     #[error("the email address is not verified yet")]
     EmailNotVerified,

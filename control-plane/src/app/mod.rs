@@ -22,11 +22,14 @@ pub mod operations;
 pub mod overview;
 mod passwords;
 pub mod people;
+mod principals;
 pub mod projects;
 pub mod rules;
+pub mod security;
 mod settings;
 pub mod signups;
 pub mod tenants;
+pub mod users;
 pub mod whereabouts;
 
 pub use admins::{ROLE, Token};
@@ -44,6 +47,7 @@ use crate::identity::tokens::{Issuer, Verifier};
 use crate::store::{Channel, Scope, Store, Tx};
 use audit::Auditor;
 use news::News;
+use principals::Principals;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -59,6 +63,7 @@ pub struct App {
     key: PeopleKey,
     auditor: Auditor,
     news: News,
+    principals: Principals,
     _tidy: AbortOnDropHandle<()>,
 }
 
@@ -67,12 +72,15 @@ impl App {
     #[must_use]
     pub fn new(store: Store, settings: Settings, issuer: Issuer, key: PeopleKey) -> Self {
         let verifier = issuer.verifier();
-        let news = News::follow(store.clone(), &[Channel::Operation]);
+        let channels = &[Channel::Operation, Channel::People];
+        let (news, ear) = News::follow_from_the_start(store.clone(), channels);
+        let principals = Principals::new(ear);
+        let store = store.telling(principals.listener());
         let auditor = Auditor::new(store.clone(), key.clone());
         let tidy = AbortOnDropHandle::new(tokio::spawn(people::keep_tidy(store.clone())));
         let hasher = Hasher::new(settings.people.argon2, settings.people.password_strength);
         let settings = Arc::new(settings);
-        Self { store, settings, issuer, verifier, hasher, key, auditor, news, _tidy: tidy }
+        Self { store, settings, issuer, verifier, hasher, key, auditor, news, principals, _tidy: tidy }
     }
 
     #[must_use]

@@ -28,9 +28,15 @@ impl News {
     /// again, and what was missed is made up for by [`Notice::Reconnected`].
     #[must_use]
     pub fn follow(store: Store, channels: &'static [Channel]) -> Self {
-        let (sender, _) = broadcast::channel(BACKLOG);
+        Self::follow_from_the_start(store, channels).0
+    }
+
+    /// The same, with an ear that misses nothing, not even the beginning.
+    #[must_use]
+    pub fn follow_from_the_start(store: Store, channels: &'static [Channel]) -> (Self, Ear) {
+        let (sender, first) = broadcast::channel(BACKLOG);
         let task = tokio::spawn(listen(store, channels, sender.clone()));
-        Self { sender, _task: Arc::new(AbortOnDropHandle::new(task)) }
+        (Self { sender, _task: Arc::new(AbortOnDropHandle::new(task)) }, Ear(first))
     }
 
     /// Hears everything from now on.
@@ -53,6 +59,7 @@ async fn listen(store: Store, channels: &'static [Channel], sender: broadcast::S
                         }
                         Err(error) => {
                             tracing::warn!(%error, "the registry's announcements are lost");
+                            let _ = sender.send(Notice::Lost);
                             break;
                         }
                     }
@@ -69,6 +76,16 @@ async fn listen(store: Store, channels: &'static [Channel], sender: broadcast::S
 pub struct Ear(broadcast::Receiver<Notice>);
 
 impl Ear {
+    /// The next that is heard. Whoever lags behind is told to look for themselves.
+    pub async fn next(&mut self) -> Notice {
+        match self.0.recv().await {
+            Ok(notice) => notice,
+            Err(RecvError::Lagged(_)) => Notice::Reconnected,
+            // The news have ended with the process.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+
     /// Returns when something was heard that `matters`, when something may have been missed, and at the deadline at
     /// the latest.
     pub async fn heard(&mut self, matters: impl Fn(&Notice) -> bool, deadline: Instant) {

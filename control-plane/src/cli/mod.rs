@@ -28,6 +28,7 @@ pub mod table;
 mod tenant;
 mod token;
 mod up;
+mod user;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -128,6 +129,9 @@ pub enum Command {
     /// People who ask to join a tenant or to open one: list them and decide
     #[command(subcommand)]
     Signup(signup::Command),
+    /// Users: list and show them, and let them in nowhere
+    #[command(subcommand)]
+    User(user::Command),
     /// Operations: list, follow and withdraw them
     #[command(subcommand)]
     Operation(operation::Command),
@@ -204,6 +208,7 @@ impl Command {
             Self::Member(command) => member::run(command, &session).await,
             Self::Invite(command) => invite::run(command, &session).await,
             Self::Signup(command) => signup::run(command, &session).await,
+            Self::User(command) => user::run(command, &session).await,
             Self::Operation(command) => operation::run(&command, &session).await,
             Self::Plan(command) => plan::run(&command, &session).await,
             Self::Release(command) => release::run(&command, &session).await,

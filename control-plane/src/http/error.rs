@@ -162,6 +162,14 @@ impl From<app::Error> for Problem {
                 Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", "Sign-in failed")
                     .detail("email or password is wrong")
             }
+            Error::SecondFactorRequired => {
+                Self::new(StatusCode::UNAUTHORIZED, "second_factor_required", "A second factor is needed")
+                    .detail("send a code of the authenticator app, or a recovery code, as second_factor")
+            }
+            Error::WrongSecondFactor => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong_second_factor", "Sign-in failed")
+                    .detail("the second factor is wrong, or was used before")
+            }
             Error::EmailNotVerified => {
                 Self::new(StatusCode::FORBIDDEN, "email_not_verified", "The address is not verified yet")
                     .detail("open the link in the mail that was sent to it, or have another one sent")
@@ -229,6 +237,8 @@ mod tests {
             (app::Error::NotNow("no".into()), 409, "not_now"),
             (app::Error::KeyReused, 422, "key_reused"),
             (app::Error::Forbidden("no".into()), 403, "forbidden"),
+            (app::Error::SecondFactorRequired, 401, "second_factor_required"),
+            (app::Error::WrongSecondFactor, 401, "wrong_second_factor"),
             (app::Error::EmailNotVerified, 403, "email_not_verified"),
             (app::Error::SignInFirst("no".into()), 401, "unauthenticated"),
             (app::Error::WrongCredentials, 401, "wrong_credentials"),

@@ -37,6 +37,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     tags(
         (name = "admins", description = "Platform admins: signing in."),
         (name = "auth", description = "Users: coming in, signing in, staying signed in."),
+        (name = "users", description = "Users, as platform admins see and stop them."),
         (name = "me", description = "What users do about themselves."),
         (name = "tenants", description = "Customers, each in a house of its own."),
         (name = "members", description = "Who belongs to a tenant, as what."),

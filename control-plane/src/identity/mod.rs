@@ -6,6 +6,7 @@ pub mod people_key;
 pub mod permissions;
 pub mod strength;
 pub mod tokens;
+pub mod totp;
 pub mod vault;
 
 use base64::Engine;

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 use super::random_bytes;
+use super::vault::MasterKey;
 
 /// The file does not hold 32 bytes in base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,10 @@ pub enum Use {
     AuditSeal,
     /// An entry's place in the audit log's chain.
     AuditLink,
+    /// The key that users' second factors are sealed with.
+    Vault,
+    /// A code for when a second factor is lost.
+    RecoveryCode,
 }
 
 impl Use {
@@ -33,6 +38,8 @@ impl Use {
             Self::Refresh => b"refresh",
             Self::AuditSeal => b"audit seal",
             Self::AuditLink => b"audit link",
+            Self::Vault => b"vault",
+            Self::RecoveryCode => b"recovery code",
         }
     }
 }
@@ -78,6 +85,12 @@ impl PeopleKey {
             mac.update(part);
         }
         mac.finalize().into_bytes().into()
+    }
+
+    /// What the api seals users' secrets with.
+    #[must_use]
+    pub fn vault(&self) -> MasterKey {
+        MasterKey::derived(self.code(Use::Vault, &[]))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The vault: tenants' secrets, sealed with a master key that stands outside of the database.
+//! The vault: tenants' and users' secrets, sealed with keys that stand outside of the database.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,6 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::model::ids::TenantId;
 pub use crate::model::secret::{Sealed, SecretPurpose};
 
 use super::random_bytes;
@@ -22,7 +21,7 @@ pub enum VaultError {
     Key,
     #[error("the secret was sealed with master key {0}, which is not in the key file")]
     UnknownKey(i32),
-    #[error("the secret cannot be opened: it was changed, or belongs to another tenant or purpose")]
+    #[error("the secret cannot be opened: it was changed, or belongs to another owner or purpose")]
     Refused,
 }
 
@@ -88,37 +87,43 @@ impl MasterKey {
         self.keys.last_key_value().map_or(0, |(version, _)| *version)
     }
 
-    /// Seals a secret for one tenant and purpose.
+    /// One key that was derived from another, of version 1.
+    #[must_use]
+    pub fn derived(key: [u8; 32]) -> Self {
+        Self { keys: BTreeMap::from([(1, Zeroizing::new(key))]) }
+    }
+
+    /// Seals a secret for one owner and purpose.
     ///
     /// # Errors
     /// [`VaultError::Refused`] when the secret is longer than the cipher takes.
     pub fn seal(
         &self,
-        tenant: TenantId,
-        purpose: SecretPurpose,
+        owner: impl fmt::Display,
+        purpose: impl fmt::Display,
         secret: &SecretString,
     ) -> Result<Sealed, VaultError> {
         let (version, key) = self.keys.last_key_value().ok_or(VaultError::Key)?;
         let nonce = random_bytes::<24>();
-        let bound = bound_to(tenant, purpose, *version);
+        let bound = bound_to(&owner, &purpose, *version);
         let ciphertext = cipher(key)
             .encrypt(&XNonce::from(nonce), Payload { msg: secret.expose_secret().as_bytes(), aad: &bound })
             .map_err(|_| VaultError::Refused)?;
         Ok(Sealed { key_version: *version, nonce, ciphertext })
     }
 
-    /// Opens what was sealed for this tenant and purpose.
+    /// Opens what was sealed for this owner and purpose.
     ///
     /// # Errors
     /// [`VaultError::UnknownKey`], or [`VaultError::Refused`] when it was sealed for anything else or changed.
     pub fn open(
         &self,
-        tenant: TenantId,
-        purpose: SecretPurpose,
+        owner: impl fmt::Display,
+        purpose: impl fmt::Display,
         sealed: &Sealed,
     ) -> Result<SecretString, VaultError> {
         let key = self.keys.get(&sealed.key_version).ok_or(VaultError::UnknownKey(sealed.key_version))?;
-        let bound = bound_to(tenant, purpose, sealed.key_version);
+        let bound = bound_to(&owner, &purpose, sealed.key_version);
         let plain = cipher(key)
             .decrypt(&XNonce::from(sealed.nonce), Payload { msg: &sealed.ciphertext, aad: &bound })
             .map_err(|_| VaultError::Refused)?;
@@ -132,13 +137,14 @@ fn cipher(key: &Zeroizing<[u8; 32]>) -> XChaCha20Poly1305 {
 }
 
 /// What a seal is bound to besides its key: it opens nowhere else.
-fn bound_to(tenant: TenantId, purpose: SecretPurpose, version: i32) -> Vec<u8> {
-    format!("freehold\0{tenant}\0{purpose}\0{version}").into_bytes()
+fn bound_to(owner: &dyn fmt::Display, purpose: &dyn fmt::Display, version: i32) -> Vec<u8> {
+    format!("freehold\0{owner}\0{purpose}\0{version}").into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::TenantId;
 
     #[test]
     fn a_secret_opens_for_its_tenant_and_purpose_alone() {

@@ -3,7 +3,7 @@
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use crate::model::hostname::HostName;
-use crate::model::ids::{HouseId, OperationId};
+use crate::model::ids::{HouseId, OperationId, TenantId, UserId};
 
 use super::Result;
 
@@ -16,6 +16,8 @@ pub enum Channel {
     Operation,
     /// What stands behind a host name changed.
     Doors,
+    /// Somebody is signed in no more, or belongs somewhere else or as something else.
+    People,
 }
 
 impl Channel {
@@ -24,6 +26,7 @@ impl Channel {
             Self::HouseDue => "house_due",
             Self::Operation => "operation",
             Self::Doors => "doors",
+            Self::People => "people",
         }
     }
 }
@@ -34,6 +37,10 @@ pub enum Notice {
     HouseDue(HouseId),
     Operation(OperationId),
     Door(HostName),
+    /// Something changed about a user: their sessions, their name, where they belong.
+    Person(UserId),
+    /// Something changed about a tenant for all who belong to it.
+    Belonging(TenantId),
     /// The connection is lost, and the presence with it.
     Lost,
     /// The connection is back, and the presence: anything may have been missed, so look at everything once.
@@ -110,6 +117,11 @@ impl Listener {
                 "house_due" => payload.parse().map(Notice::HouseDue).ok(),
                 "operation" => payload.parse().map(Notice::Operation).ok(),
                 "doors" => payload.parse().map(Notice::Door).ok(),
+                "people" => match payload.split_once(' ') {
+                    Some(("user", id)) => id.parse().map(Notice::Person).ok(),
+                    Some(("tenant", id)) => id.parse().map(Notice::Belonging).ok(),
+                    _ => None,
+                },
                 _ => None,
             };
             match notice {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use super::pages::{self, Cursor, Page};
-use super::{Error, Result, Tx};
+use super::{Error, Notice, Result, Tx};
 use crate::model::email::Email;
 use crate::model::ids::{TenantId, UserId};
 use crate::model::role::Role;
@@ -61,6 +61,7 @@ pub async fn add(tx: &mut Tx, tenant: TenantId, user: UserId, role: Role) -> Res
         .bind(role)
         .execute(tx.sql())
         .await?;
+    tx.tell(Notice::Person(user));
     Ok(())
 }
 
@@ -166,6 +167,7 @@ pub async fn set(tx: &mut Tx, tenant: TenantId, user: UserId, role: Role, suspen
     .bind(suspended)
     .execute(tx.sql())
     .await?;
+    tx.tell(Notice::Person(user));
     Ok(())
 }
 
@@ -179,5 +181,6 @@ pub async fn remove(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<()> {
         .bind(user)
         .execute(tx.sql())
         .await?;
+    tx.tell(Notice::Person(user));
     Ok(())
 }

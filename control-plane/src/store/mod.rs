@@ -22,9 +22,11 @@ pub mod mails;
 pub mod memberships;
 pub mod operations;
 pub mod pages;
+pub mod policies;
 pub mod projects;
 pub mod records;
 pub mod releases;
+pub mod second_factors;
 pub mod secrets;
 pub mod sessions;
 pub mod signups;
@@ -35,7 +37,9 @@ pub mod users;
 pub mod volumes;
 pub mod workers;
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -82,12 +86,27 @@ pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
     login: String,
+    told: Told,
+}
+
+/// Who is told of what this process itself changes, before it goes on: announcements take their time.
+#[derive(Clone, Default)]
+struct Told(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Notice) + Send + Sync;
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 /// A transaction for one scope. Dropped without [`Tx::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Tx {
     inner: Transaction<'static, Postgres>,
+    told: Told,
+    changed: Vec<Notice>,
 }
 
 impl Tx {
@@ -96,7 +115,17 @@ impl Tx {
     /// # Errors
     /// When the database cannot be reached; whether it was committed is not known then.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.inner.commit().await?)
+        let committed = self.inner.commit().await;
+        // Also when it is not known whether it was.
+        if let Told(Some(told)) = &self.told {
+            self.changed.iter().for_each(|notice| told(notice));
+        }
+        Ok(committed?)
+    }
+
+    /// Has this process told of a change when it is committed; the registry announces it to all others.
+    fn tell(&mut self, notice: Notice) {
+        self.changed.push(notice);
     }
 
     fn sql(&mut self) -> &mut PgConnection {
@@ -161,7 +190,13 @@ impl Store {
             .connect_with(options.clone())
             .await?;
         let login = options.get_username().to_owned();
-        Ok(Self { pool, options, login })
+        Ok(Self { pool, options, login, told: Told::default() })
+    }
+
+    /// The same, telling `told` of changes to people at the end of each commit.
+    #[must_use]
+    pub fn telling(self, told: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        Self { told: Told(Some(Arc::new(told))), ..self }
     }
 
     /// Begins a transaction on behalf of `scope`.
@@ -186,7 +221,7 @@ impl Store {
         .bind(if wide { PLATFORM_ROLE } else { "none" })
         .execute(&mut *inner)
         .await?;
-        Ok(Tx { inner })
+        Ok(Tx { inner, told: self.told.clone(), changed: Vec::new() })
     }
 
     /// Hears what is announced on `channels`, over a connection of its own.

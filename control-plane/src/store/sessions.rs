@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use super::{Result, Tx, seconds};
+use super::{Notice, Result, Tx, seconds};
 use crate::model::email::Email;
 use crate::model::ids::{SessionId, TenantId, UserId};
 use crate::model::role::Role;
@@ -161,6 +161,7 @@ pub async fn revoke(tx: &mut Tx, user: UserId, id: SessionId, because: &str) -> 
     .bind(because)
     .execute(tx.sql())
     .await?;
+    tx.tell(Notice::Person(user));
     Ok(done.rows_affected() == 1)
 }
 
@@ -178,6 +179,7 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, except: Option<SessionId>, be
     .bind(because)
     .execute(tx.sql())
     .await?;
+    tx.tell(Notice::Person(user));
     Ok(done.rows_affected())
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::FromRow;
 
-use super::{Result, Tx};
+use super::pages::{Cursor, Page, clamp, contains};
+use super::{Error, Notice, Result, Tx};
 use crate::model::email::Email;
 use crate::model::ids::UserId;
 
@@ -131,5 +132,66 @@ pub async fn set_password(tx: &mut Tx, id: UserId, before: Option<&str>, hash: &
     .bind(hash)
     .execute(tx.sql())
     .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Which users to read. What is not given is not asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Part of the address or name.
+    pub search: Option<String>,
+    pub cursor: Option<Cursor>,
+    pub limit: u32,
+}
+
+const ORDER: &str = "users";
+
+/// A page of users, the newest first.
+///
+/// # Errors
+/// [`Error::InvalidCursor`], or when the database cannot be reached.
+pub async fn list(tx: &mut Tx, filter: &UserFilter) -> Result<Page<UserRecord>> {
+    let limit = clamp(filter.limit);
+    let (before, before_id) = match &filter.cursor {
+        None => (None, None),
+        Some(cursor) if cursor.order == ORDER => {
+            let at = DateTime::parse_from_rfc3339(&cursor.value).map_err(|_| Error::InvalidCursor)?;
+            (Some(at.to_utc()), Some(cursor.id))
+        }
+        Some(_) => return Err(Error::InvalidCursor),
+    };
+    let rows: Vec<UserRecord> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from freehold.users
+          where ($1::text is null or email ilike $1 or name ilike $1)
+            and ($2::timestamptz is null or (created_at, id) < ($2, $3))
+          order by created_at desc, id desc limit $4"
+    )))
+    .bind(filter.search.as_deref().map(contains))
+    .bind(before)
+    .bind(before_id)
+    .bind(i64::from(limit) + 1)
+    .fetch_all(tx.sql())
+    .await?;
+    Ok(Page::cut(rows, limit, |row| Cursor {
+        order: ORDER.to_owned(),
+        value: row.created_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        id: row.id.0,
+    }))
+}
+
+/// Lets a user in nowhere, or in again. False when it was so already.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn set_suspended(tx: &mut Tx, id: UserId, suspended: bool) -> Result<bool> {
+    let done = sqlx::query(
+        "update freehold.users set suspended_at = case when $2 then now() end, updated_at = now()
+          where id = $1 and (suspended_at is not null) <> $2",
+    )
+    .bind(id)
+    .bind(suspended)
+    .execute(tx.sql())
+    .await?;
+    tx.tell(Notice::Person(id));
     Ok(done.rows_affected() == 1)
 }

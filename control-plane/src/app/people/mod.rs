@@ -5,11 +5,13 @@ mod mailed;
 mod password;
 mod refresh;
 mod register;
+mod second_factor;
 mod sessions;
 mod sign_in;
 mod tidy;
 
 pub use register::Registration;
+pub use second_factor::Enrolment;
 pub use sessions::SignedIn;
 pub use sign_in::SignIn;
 pub(super) use tidy::keep_tidy;

@@ -7,6 +7,7 @@ use super::super::caller::Origin;
 use super::super::error::Error;
 use super::super::failures::Try;
 use super::super::{App, Result};
+use super::second_factor::Second;
 use super::sessions::SignedIn;
 use super::{acting, email, nobody};
 use crate::identity::passwords::{MAX_LENGTH, Verdict};
@@ -21,6 +22,8 @@ pub struct SignIn {
     pub password: SecretString,
     /// Whether the device shall be remembered for longer.
     pub remember: bool,
+    /// A code by the clock, or a recovery code.
+    pub second_factor: Option<String>,
 }
 
 impl App {
@@ -28,7 +31,7 @@ impl App {
     /// from the time it takes. Whoever has the password may know how their account stands.
     ///
     /// # Errors
-    /// `WrongCredentials`; `TooManyFailures`; `EmailNotVerified` and `Forbidden` for an account that is suspended, with
+    /// `WrongCredentials`; `SecondFactorRequired`; `WrongSecondFactor`; `TooManyFailures`; `EmailNotVerified` and `Forbidden` for an account that is suspended, with
     /// the right password alone; `Busy`; `Invalid` for what is too long.
     pub async fn sign_in(&self, with: SignIn, origin: &Origin) -> Result<SignedIn> {
         let email = email(&with.email)?;
@@ -53,11 +56,26 @@ impl App {
             _ => None,
         };
         let mut tx = self.begin_as_system().await?;
-        self.went_well(&mut tx, &one).await?;
+        // Whether the password is right is told to nobody who may be guessing.
+        self.may_try(&mut tx, &one).await?;
+        let second = self.second_factor(&mut tx, &user, with.second_factor.as_deref()).await?;
+        match second {
+            Second::None | Second::Given => {}
+            Second::Missing => return Err(Error::SecondFactorRequired),
+            Second::Wrong => {
+                drop(tx);
+                return Err(match self.sign_in_failed(&one, &email, origin).await? {
+                    Error::WrongCredentials => Error::WrongSecondFactor,
+                    other => other,
+                });
+            }
+        }
+        self.shown(&mut tx, &one).await?;
         if let Some(hash) = again {
             users::set_password(&mut tx, user.id, user.password_hash.as_deref(), &hash).await?;
         }
-        let signed_in = self.begin_session(&mut tx, &user, with.remember, false, origin).await?;
+        let signed_in =
+            self.begin_session(&mut tx, &user, with.remember, second == Second::Given, origin).await?;
         let by = acting(&user, signed_in.session, origin);
         self.auditor.write(&mut tx, &by, Entry::done(Action::UserSignIn, None, &email)).await?;
         tx.commit().await?;

@@ -52,7 +52,8 @@ pub(super) async fn register(
 
 /// Sign in.
 ///
-/// With the right password alone it is told (403) that the address is not verified yet or the account is suspended.
+/// Without a second factor that is needed it answers 401 `second_factor_required`; ask again with one. With the right
+/// password alone it is told (403) that the address is not verified yet or the account is suspended.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", security(()), request_body = LogIn,
     responses((status = 200, description = "Signed in.", body = Tokens), SigningIn, Open, Sent, Read)
@@ -62,8 +63,12 @@ pub(super) async fn login(
     From(origin): From,
     Json(body): Json<LogIn>,
 ) -> Result<axum::Json<Tokens>, Problem> {
-    let with =
-        SignIn { email: body.email, password: SecretString::from(body.password), remember: body.remember };
+    let with = SignIn {
+        email: body.email,
+        password: SecretString::from(body.password),
+        remember: body.remember,
+        second_factor: body.second_factor,
+    };
     let signed_in = detached(async move { state.app.sign_in(with, &origin).await }).await?;
     Ok(tokens(&signed_in))
 }

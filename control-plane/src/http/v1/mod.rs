@@ -14,10 +14,13 @@ mod me;
 mod members;
 mod operations;
 mod projects;
+mod second_factor;
+mod security;
 mod signups;
 mod status;
 mod tenants;
 pub mod types;
+mod users;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,6 +43,14 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(me::change_password))
         .routes(routes!(me::sessions, me::end_all))
         .routes(routes!(me::end))
+        .routes(routes!(second_factor::begin, second_factor::remove))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(users::list))
+        .routes(routes!(users::get))
+        .routes(routes!(users::suspend))
+        .routes(routes!(users::resume))
+        .routes(routes!(second_factor::renew_codes))
+        .routes(routes!(security::get, security::update))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::get, tenants::update, tenants::delete))
         .routes(routes!(tenants::suspend))

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::identity::permissions::Permission;
 use crate::model::role::Role;
+use crate::model::signup::SignupMode;
 
 /// Somebody who wants an account.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -81,6 +82,10 @@ pub struct LogIn {
     /// Whether the device shall be remembered: the session then lasts longer without being used.
     #[serde(default)]
     pub remember: bool,
+    /// A code of the authenticator app, or a recovery code, where one is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password, max_length = 64)]
+    pub second_factor: Option<String>,
 }
 
 /// The refresh token that was given last.
@@ -106,6 +111,99 @@ pub struct Tokens {
     pub refresh_token: String,
     /// When the session ends unless it is used.
     pub session_expires_at: DateTime<Utc>,
+}
+
+/// What an authenticator app needs. It is told this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Enrolment {
+    /// In base 32, for those who type it.
+    pub secret: String,
+    /// The same as a link, to be shown as a QR code.
+    #[schema(example = "otpauth://totp/freehold.localhost:ada%40example.com?secret=…")]
+    pub uri: String,
+}
+
+/// A code of the authenticator app.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    #[schema(format = Password, max_length = 64)]
+    pub code: String,
+}
+
+/// The password, and a code of the authenticator app or a recovery code.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordAndCode {
+    #[schema(format = Password, max_length = 1024)]
+    pub password: String,
+    #[schema(format = Password, max_length = 64)]
+    pub code: String,
+}
+
+/// The password, asked for once more.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordOnly {
+    #[schema(format = Password, max_length = 1024)]
+    pub password: String,
+}
+
+/// Codes for when the authenticator app is lost, each good once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryCodes {
+    pub codes: Vec<String>,
+}
+
+/// What a tenant asks of people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Security {
+    /// Whether nobody is let in without a second factor.
+    pub require_second_factor: bool,
+    /// How people join who were not invited.
+    pub signups: SignupMode,
+}
+
+/// What shall be different. What is left out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_second_factor: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signups: Option<SignupMode>,
+}
+
+/// A user, as platform admins see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    pub id: Uuid,
+    pub email: String,
+    pub name: String,
+    /// When it was proven that the address is theirs.
+    #[serde(default)]
+    pub verified_at: Option<DateTime<Utc>>,
+    /// Since when they are let in nowhere.
+    #[serde(default)]
+    pub suspended_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A user with where they belong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserDetail {
+    #[serde(flatten)]
+    pub user: User,
+    pub memberships: Vec<UserMembership>,
+}
+
+/// What a user is in one tenant, as platform admins see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserMembership {
+    pub tenant_id: Uuid,
+    pub slug: String,
+    pub role: Role,
+    pub suspended: bool,
 }
 
 /// A user, as they see themselves.
