@@ -19,7 +19,7 @@ use crate::http::extract::Json;
         (status = 201, description = "Signed in.", body = Session),
         (status = 401, description = "Email or password is wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many failures; `Retry-After` says how long to wait.", body = Problem, content_type = "application/problem+json"),
-        super::answers::Read,
+        super::answers::Read, super::answers::Sent,
     )
 )]
 pub(super) async fn sign_in(

@@ -35,7 +35,7 @@ pub(super) struct Filter {
 /// List operations, the newest first.
 #[utoipa::path(
     get, path = "/operations", tag = "operations", operation_id = "list_operations", params(Filter),
-    responses((status = 200, description = "A page of them.", body = Page<Operation>), super::answers::Guarded, super::answers::Read)
+    responses((status = 200, description = "A page of them.", body = Page<Operation>), super::answers::Guarded, super::answers::Named, super::answers::Read)
 )]
 pub(super) async fn list(
     State(state): State<AppState>,

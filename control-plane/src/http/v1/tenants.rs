@@ -73,7 +73,7 @@ pub(super) async fn list(
     responses(
         (status = 202, description = "Its house is being made.", body = TenantChanged, headers(("Location" = String, description = "The tenant."))),
         (status = 409, description = "The slug is taken.", body = Problem, content_type = "application/problem+json"),
-        super::answers::Guarded, super::answers::Read,
+        super::answers::Guarded, super::answers::Read, super::answers::Sent,
     )
 )]
 pub(super) async fn create(
@@ -154,7 +154,7 @@ pub(super) async fn get(
         (status = 202, description = "It is on its way.", body = TenantChanged),
         (status = 200, description = "It was so already.", body = TenantChanged),
         (status = 412, description = "It has changed since it was read.", body = Problem, content_type = "application/problem+json"),
-        super::answers::Guarded, super::answers::Named, super::answers::Read, super::answers::Changing,
+        super::answers::Guarded, super::answers::Named, super::answers::Read, super::answers::Sent, super::answers::Changing,
     )
 )]
 pub(super) async fn update(

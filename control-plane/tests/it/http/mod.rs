@@ -20,6 +20,7 @@ mod platform;
 mod projects;
 mod races;
 mod signups;
+mod schemathesis;
 mod tenants;
 
 use std::collections::BTreeMap;
