@@ -19,8 +19,8 @@ mod people_users;
 mod platform;
 mod projects;
 mod races;
-mod signups;
 mod schemathesis;
+mod signups;
 mod tenants;
 
 use std::collections::BTreeMap;

@@ -49,7 +49,13 @@ async fn ask(world: &World, token: &str) {
     }
     // it writes down what it found where it runs
     let folder = tempfile::tempdir().expect("a directory");
-    let output = command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true).output().await.expect("it runs");
+    let output = command
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("it runs");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
     serving.abort();
