@@ -38,6 +38,7 @@ words!(
         MemberRemove = "member.remove",
         MemberLeave = "member.leave",
         OwnershipHandOver = "ownership.hand_over",
+        UserCreate = "user.create",
         UserRegister = "user.register",
         /// The proof of an address was asked for once more.
         UserProofAsk = "user.ask_proof",

@@ -6,13 +6,14 @@ use uuid::Uuid;
 use super::audit::{Action, Entry};
 use super::caller::Caller;
 use super::error::{Error, OrNotFound};
+use super::people::Registration;
 use super::rules::{self, Findings};
 use super::{App, Page, Result};
 use crate::model::email::Email;
 use crate::model::ids::UserId;
 use crate::store::Tx;
 use crate::store::sessions::{self, BelongingRecord};
-use crate::store::users::{self, UserFilter, UserRecord};
+use crate::store::users::{self, NewUser, UserFilter, UserRecord};
 
 /// Which users to list, as somebody wrote it.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +60,20 @@ impl App {
         let belongings = sessions::belongings(&mut tx, user.id).await?;
         tx.commit().await?;
         Ok((user, belongings))
+    }
+
+    /// Makes a user for whose address the platform vouches.
+    ///
+    /// # Errors
+    /// `Invalid`; `Taken`; `Busy`; `Forbidden` for all but platform admins.
+    pub async fn create_user(&self, caller: &Caller, wanted: Registration) -> Result<UserRecord> {
+        caller.admin()?;
+        let new = NewUser { verified: true, ..self.checked_user(wanted).await? };
+        let mut tx = self.begin_as_admin(caller).await?;
+        let user = users::create(&mut tx, &new).await?;
+        self.auditor.write(&mut tx, caller, Entry::done(Action::UserCreate, None, &user.email)).await?;
+        tx.commit().await?;
+        Ok(user)
     }
 
     /// Lets a user in nowhere, and ends their sessions; or lets them in again.

@@ -44,6 +44,19 @@ impl App {
     /// # Errors
     /// `Invalid`; `Busy`.
     pub async fn register(&self, wanted: Registration, origin: &Origin) -> Result<()> {
+        let new = self.checked_user(wanted).await?;
+        match self.registered(&new, origin).await {
+            // Another came with the same address at the same moment.
+            Err(Error::Taken(_)) => self.registered(&new, origin).await,
+            other => other,
+        }
+    }
+
+    /// The user that somebody wants to be, checked and with a hash in place of the password.
+    ///
+    /// # Errors
+    /// `Invalid`; `Busy`.
+    pub(in crate::app) async fn checked_user(&self, wanted: Registration) -> Result<NewUser> {
         let mut findings = Findings::default();
         let email = findings.take("email", wanted.email.parse::<Email>());
         let name = findings.take("name", rules::name(&wanted.name));
@@ -53,12 +66,7 @@ impl App {
             return Err(Error::internal("a finding was lost"));
         };
         let hash = self.new_password_hash(wanted.password, &[email.as_str(), &name]).await?;
-        let new = NewUser { email, name, password_hash: Some(hash), verified: false, terms };
-        match self.registered(&new, origin).await {
-            // Another came with the same address at the same moment.
-            Err(Error::Taken(_)) => self.registered(&new, origin).await,
-            other => other,
-        }
+        Ok(NewUser { email, name, password_hash: Some(hash), verified: false, terms })
     }
 
     async fn registered(&self, new: &NewUser, origin: &Origin) -> Result<()> {

@@ -1,5 +1,6 @@
 //! `freehold user`: the people who sign in, by way of the API.
 
+mod create;
 mod list;
 
 use clap::Subcommand;
@@ -14,6 +15,8 @@ use crate::http::v1::types::people::{UserDetail, UserMembership};
 pub enum Command {
     /// List users
     List(list::Arguments),
+    /// Make a user, and vouch for their address
+    Create(create::Arguments),
     /// Show one user and where they belong
     Show {
         /// Their id or address
@@ -36,6 +39,7 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<(), Error
     let client = Client::new(session)?;
     match command {
         Command::List(arguments) => list::run(&arguments, &client, session).await,
+        Command::Create(arguments) => create::run(&arguments, &client, session).await,
         Command::Show { user } => show(session, client.send(Call::get(path(&user))).await?),
         Command::Suspend { user } => {
             let answer = client.send(Call::post(format!("{}/suspend", path(&user)))).await?;

@@ -45,7 +45,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(me::end))
         .routes(routes!(second_factor::begin, second_factor::remove))
         .routes(routes!(second_factor::confirm))
-        .routes(routes!(users::list))
+        .routes(routes!(users::list, users::create))
         .routes(routes!(users::get))
         .routes(routes!(users::suspend))
         .routes(routes!(users::resume))

@@ -1,16 +1,19 @@
 //! Users, as platform admins see and stop them.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::answers::{Guarded, Named, Ranked, Read};
+use super::answers::{Guarded, Named, Ranked, Read, Sent};
 use super::types::Page;
-use super::types::people::{User, UserDetail, UserMembership};
+use super::types::people::{Register, User, UserDetail, UserMembership};
+use crate::app::people::Registration;
 use crate::app::users::Listing;
 use crate::http::caller::Admin;
 use crate::http::error::Problem;
-use crate::http::extract::{Path, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::{AppState, detached};
 use crate::store::sessions::BelongingRecord;
 use crate::store::users::UserRecord;
@@ -63,6 +66,30 @@ pub(super) async fn list(
     let listing = Listing { search: filter.search, cursor: filter.cursor, limit: filter.limit };
     let page = state.app.users(&caller, &listing).await?;
     Ok(axum::Json(Page { items: page.items.iter().map(user).collect(), next: page.next }))
+}
+
+/// Make a user. Nobody asks them whether the address is theirs: the platform vouches for it.
+#[utoipa::path(
+    post, path = "/users", tag = "users", operation_id = "create_user", request_body = Register,
+    responses(
+        (status = 201, description = "The user.", body = UserDetail),
+        (status = 409, description = "The address has an account.", body = Problem, content_type = "application/problem+json"),
+        Guarded, Ranked, Read, Sent,
+    )
+)]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    Json(body): Json<Register>,
+) -> Result<(StatusCode, axum::Json<UserDetail>), Problem> {
+    let wanted = Registration {
+        email: body.email,
+        name: body.name,
+        password: SecretString::from(body.password),
+        terms: body.terms,
+    };
+    let made = detached(async move { state.app.create_user(&caller, wanted).await }).await?;
+    Ok((StatusCode::CREATED, detail(&(made, Vec::new()))))
 }
 
 /// Get a user by their id or address.

@@ -63,6 +63,7 @@ pub const TABLE: &[(&str, Open, &str)] = &[
         Open::Members(Permission::SecurityUpdate),
         r#"{"signups":"closed"}"#,
     ),
+    ("POST /api/v1/users", Open::Admins, r#"{"email":"-","name":"-","password":"-"}"#),
     ("GET /api/v1/users", Open::Admins, ""),
     ("GET /api/v1/users/{user}", Open::Admins, ""),
     ("POST /api/v1/users/{user}/suspend", Open::Admins, ""),
