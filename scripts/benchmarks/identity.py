@@ -3,10 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 
-from . import rows
+from . import engine, rows
 from .figures import Figure
 from .freehold import installation, until
 
@@ -33,6 +34,7 @@ def figures():
         yield from signing_in(socket)
         yield from crowd(socket, folder)
         yield rows_of_members(freehold)
+        yield audited(freehold)
 
 
 def measure(*arguments):
@@ -173,3 +175,46 @@ def rows_of_members(freehold):
             told = rows.sql(freehold, LIST.format(role=role, rounds=ROUNDS))
             samples.extend(float(line) for line in told.split())
     return Figure("list of a tenant's members", "µs", ours, "without row-level security", reference, aim=1.1)
+
+
+# One change as the api makes it, and what is written down of it.
+CHANGE = """
+\\set n random(1, 900)
+begin;
+select set_config('freehold.tenant', '', true), set_config('freehold.person', '', true),
+       set_config('role', 'freehold_platform', true);
+update freehold.users set name = 'Person ' || :n where email = 'person-' || :n || '@example.com';
+{more}
+commit;
+"""
+ENTRY = """
+insert into freehold.audit (id, at, tenant_id, actor_kind, actor, action, target, outcome, address, user_agent,
+                            request_id, diff, seal)
+    values (gen_random_uuid(), now(), null, 'nobody', 'a benchmark', 'user.update', 'somebody', 'done', '192.0.2.1',
+            'a benchmark of writes', '0123456789abcdef', '{"name":{"before":"Person","after":"Person"}}',
+            decode(repeat('00', 32), 'hex'));
+"""
+
+
+def audited(freehold):
+    """Changes by eight writers at once, written down and not."""
+    ours, reference = [], []
+    for _ in range(ROUNDS):
+        ours.append(changes(freehold, ENTRY))
+        reference.append(changes(freehold, ""))
+    return Figure("audited writes, 8 writers", "per second", ours, "the same unaudited", reference)
+
+
+def changes(freehold, more):
+    with open(f"{freehold.home}/secrets/database_api", encoding="utf-8") as file:
+        password = file.read().strip()
+    (server,) = engine.find("containers", **{"freehold.installation": freehold.id, "freehold.role": "postgres"})
+    done = subprocess.run(
+        ["docker", "exec", "-i", "-e", f"PGPASSWORD={password}", server["Id"], "pgbench", "-n", "-c", "8", "-j", "2"]
+        + ["-T", str(SECONDS), "-h", "/var/run/postgresql", "-U", "freehold_api", "-f", "/dev/stdin", "freehold"],
+        input=CHANGE.format(more=more), check=True, capture_output=True, text=True,
+    )
+    told = re.search(r"tps = ([0-9.]+)", done.stdout)
+    if not told or "number of failed transactions: 0 " not in done.stdout:
+        raise RuntimeError(f"pgbench: {done.stdout}{done.stderr}")
+    return float(told.group(1))
