@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::pages::{Cursor, Page, clamp, contains};
-use super::{Error, Result, Tx};
+use super::pages::{Cursor, Page, behind, clamp, contains};
+use super::{Result, Tx};
 use crate::model::ids::{AuditId, TenantId};
 
 /// An entry as it is written and read.
@@ -80,7 +80,7 @@ pub async fn write(tx: &mut Tx, entry: &AuditRecord) -> Result<()> {
 /// A page of entries, the latest first.
 ///
 /// # Errors
-/// [`Error::InvalidCursor`], or when the database cannot be reached.
+/// [`super::Error::InvalidCursor`], or when the database cannot be reached.
 pub async fn list(
     tx: &mut Tx,
     filter: &AuditFilter,
@@ -88,14 +88,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Page<AuditRecord>> {
     let limit = clamp(limit);
-    let (before, before_id) = match after {
-        None => (None, None),
-        Some(cursor) if cursor.order == ORDER => {
-            let at = DateTime::parse_from_rfc3339(&cursor.value).map_err(|_| Error::InvalidCursor)?;
-            (Some(at.to_utc()), Some(cursor.id))
-        }
-        Some(_) => return Err(Error::InvalidCursor),
-    };
+    let (before, before_id) = behind(after, ORDER)?;
     let rows: Vec<AuditRecord> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from freehold.audit
           where ($1::uuid is null or tenant_id = $1)
@@ -118,11 +111,7 @@ pub async fn list(
     .bind(i64::from(limit) + 1)
     .fetch_all(tx.sql())
     .await?;
-    Ok(Page::cut(rows, limit, |row| Cursor {
-        order: ORDER.to_owned(),
-        value: row.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-        id: row.id.0,
-    }))
+    Ok(Page::cut(rows, limit, |row| Cursor::of_time(ORDER, row.at, row.id.0)))
 }
 
 const ORDER: &str = "audit";

@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use super::pages::{self, Cursor, Page};
-use super::tenants::timestamp;
-use super::{Error, Result, Tx, seconds};
+use super::{Result, Tx, seconds};
 use crate::model::email::Email;
 use crate::model::ids::{InvitationId, TenantId, UserId};
 use crate::model::invitation::InvitationStatus;
@@ -102,16 +101,13 @@ pub async fn create(tx: &mut Tx, new: &NewInvitation) -> Result<InvitationRecord
 /// A page of a tenant's invitations, the newest first.
 ///
 /// # Errors
-/// [`Error::InvalidCursor`] when the cursor was made for another list.
+/// [`super::Error::InvalidCursor`] when the cursor was made for another list.
 pub async fn list(
     tx: &mut Tx,
     tenant: TenantId,
     filter: &InvitationFilter,
 ) -> Result<Page<InvitationRecord>> {
-    let cursor = filter.cursor.as_ref();
-    if cursor.is_some_and(|one| one.order != ORDER || DateTime::parse_from_rfc3339(&one.value).is_err()) {
-        return Err(Error::InvalidCursor);
-    }
+    let (before, before_id) = pages::behind(filter.cursor.as_ref(), ORDER)?;
     let limit = pages::clamp(filter.limit);
     let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
     let rows = sqlx::query_as(concat!(
@@ -127,22 +123,18 @@ pub async fn list(
     .bind(tenant)
     .bind(filter.search.as_deref().map(pages::contains))
     .bind(if statuses.is_empty() { None } else { Some(statuses) })
-    .bind(cursor.and_then(|one| DateTime::parse_from_rfc3339(&one.value).ok()).map(|at| at.to_utc()))
-    .bind(cursor.map(|one| one.id))
+    .bind(before)
+    .bind(before_id)
     .bind(i64::from(limit) + 1)
     .fetch_all(tx.sql())
     .await?;
-    Ok(Page::cut(rows, limit, |last: &InvitationRecord| Cursor {
-        order: ORDER.to_owned(),
-        value: timestamp(last.created_at),
-        id: last.id.0,
-    }))
+    Ok(Page::cut(rows, limit, |last: &InvitationRecord| Cursor::of_time(ORDER, last.created_at, last.id.0)))
 }
 
 /// An invitation of a tenant, which nobody else changes until the transaction ends.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`super::Error::NotFound`].
 pub async fn hold(tx: &mut Tx, tenant: TenantId, id: InvitationId) -> Result<InvitationRecord> {
     Ok(sqlx::query_as(concat!(
         "select ",
@@ -158,7 +150,7 @@ pub async fn hold(tx: &mut Tx, tenant: TenantId, id: InvitationId) -> Result<Inv
 /// The invitation that this is the hash of the secret of.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`super::Error::NotFound`].
 pub async fn by_hash(tx: &mut Tx, hash: &[u8; 32]) -> Result<InvitationRecord> {
     Ok(sqlx::query_as(concat!("select ", columns!(), " from freehold.invitations where hash = $1"))
         .bind(hash.as_slice())

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use sqlx::types::Json;
 
-use super::pages::{Cursor, Page, clamp, contains};
-use super::{Error, Result, Tx, seconds};
+use super::pages::{Cursor, Page, behind, clamp, contains};
+use super::{Result, Tx, seconds};
 use crate::model::email::Email;
 use crate::model::ids::{MailId, TenantId};
 use crate::model::letter::{Letter, MailState};
@@ -195,7 +195,7 @@ const ORDER: &str = "mails";
 /// A page of mails, the latest first.
 ///
 /// # Errors
-/// [`Error::InvalidCursor`], or when the database cannot be reached.
+/// [`super::Error::InvalidCursor`], or when the database cannot be reached.
 pub async fn list(
     tx: &mut Tx,
     filter: &MailFilter,
@@ -203,14 +203,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Page<MailRecord>> {
     let limit = clamp(limit);
-    let (before, before_id) = match after {
-        None => (None, None),
-        Some(cursor) if cursor.order == ORDER => {
-            let at = DateTime::parse_from_rfc3339(&cursor.value).map_err(|_| Error::InvalidCursor)?;
-            (Some(at.to_utc()), Some(cursor.id))
-        }
-        Some(_) => return Err(Error::InvalidCursor),
-    };
+    let (before, before_id) = behind(after, ORDER)?;
     let rows: Vec<MailRecord> = sqlx::query_as(concat!(
         "select ",
         mail_columns!(),
@@ -227,17 +220,13 @@ pub async fn list(
     .bind(i64::from(limit) + 1)
     .fetch_all(tx.sql())
     .await?;
-    Ok(Page::cut(rows, limit, |row| Cursor {
-        order: ORDER.to_owned(),
-        value: row.created_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-        id: row.id.0,
-    }))
+    Ok(Page::cut(rows, limit, |row| Cursor::of_time(ORDER, row.created_at, row.id.0)))
 }
 
 /// A mail, and what it said if that was kept.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`super::Error::NotFound`] when there is none.
 pub async fn get(tx: &mut Tx, id: MailId) -> Result<(MailRecord, MailBody)> {
     let record =
         sqlx::query_as(concat!("select ", mail_columns!(), " from freehold.mails where id = $1")).bind(id);

@@ -9,7 +9,7 @@ use crate::model::slug::Slug;
 
 use super::leases::Claim;
 use super::pages::{self, Cursor, Page};
-use super::{Error, Result, Tx, tenants};
+use super::{Result, Tx};
 
 pub use super::changes::cancel;
 
@@ -54,7 +54,7 @@ macro_rules! operation_select {
 /// The operation with this id.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`super::Error::NotFound`] when there is none.
 pub async fn get(tx: &mut Tx, id: OperationId) -> Result<OperationRecord> {
     Ok(sqlx::query_as(concat!(operation_select!(), "where o.id = $1")).bind(id).fetch_one(tx.sql()).await?)
 }
@@ -79,14 +79,9 @@ const ORDER: &str = "operations-";
 /// A page of operations.
 ///
 /// # Errors
-/// [`Error::InvalidCursor`] when the cursor was not made by this list.
+/// [`super::Error::InvalidCursor`] when the cursor was not made by this list.
 pub async fn list(tx: &mut Tx, filter: &OperationFilter) -> Result<Page<OperationRecord>> {
-    let cursor = filter.cursor.as_ref();
-    if cursor
-        .is_some_and(|cursor| cursor.order != ORDER || DateTime::parse_from_rfc3339(&cursor.value).is_err())
-    {
-        return Err(Error::InvalidCursor);
-    }
+    let (before, before_id) = pages::behind(filter.cursor.as_ref(), ORDER)?;
     let limit = pages::clamp(filter.limit);
     let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
     let kinds: Vec<&str> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
@@ -96,7 +91,7 @@ pub async fn list(tx: &mut Tx, filter: &OperationFilter) -> Result<Page<Operatio
            and ($2::text is null or o.slug = $2)
            and (cardinality($3::text[]) = 0 or o.state = any ($3))
            and (cardinality($4::text[]) = 0 or o.kind = any ($4))
-           and ($5::text is null or (o.created_at, o.id) < ($5::timestamptz, $6))
+           and ($5::timestamptz is null or (o.created_at, o.id) < ($5, $6))
          order by o.created_at desc, o.id desc
          limit $7"
     ))
@@ -104,16 +99,12 @@ pub async fn list(tx: &mut Tx, filter: &OperationFilter) -> Result<Page<Operatio
     .bind(&filter.slug)
     .bind(states)
     .bind(kinds)
-    .bind(cursor.map(|cursor| cursor.value.clone()))
-    .bind(cursor.map(|cursor| cursor.id))
+    .bind(before)
+    .bind(before_id)
     .bind(i64::from(limit) + 1)
     .fetch_all(tx.sql())
     .await?;
-    Ok(Page::cut(rows, limit, |last| Cursor {
-        order: ORDER.to_owned(),
-        value: tenants::timestamp(last.created_at),
-        id: last.id.0,
-    }))
+    Ok(Page::cut(rows, limit, |last| Cursor::of_time(ORDER, last.created_at, last.id.0)))
 }
 
 /// How many operations there are of each state.
@@ -145,7 +136,7 @@ pub async fn current_of(tx: &mut Tx, tenant: TenantId) -> Result<Option<Operatio
 /// in the order of their commits, since each holds its operation's row until then.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such operation.
+/// [`super::Error::NotFound`] when there is no such operation.
 pub async fn event(
     tx: &mut Tx,
     operation: OperationId,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -44,6 +45,32 @@ impl FromStr for Cursor {
         // The database knows no NUL in texts.
         if cursor.value.contains('\0') { Err(Error::InvalidCursor) } else { Ok(cursor) }
     }
+}
+
+impl Cursor {
+    /// Behind a row of a list that is ordered by time.
+    pub(super) fn of_time(order: &str, at: DateTime<Utc>, id: Uuid) -> Self {
+        Self { order: order.to_owned(), value: timestamp(at), id }
+    }
+}
+
+/// The time and id of the row that a cursor of this list, which is ordered by time, stands behind. Nothing without one.
+///
+/// # Errors
+/// [`Error::InvalidCursor`] when it was made by another list.
+pub(super) fn behind(
+    cursor: Option<&Cursor>,
+    order: &str,
+) -> Result<(Option<DateTime<Utc>>, Option<Uuid>), Error> {
+    let Some(cursor) = cursor else { return Ok((None, None)) };
+    let at = DateTime::parse_from_rfc3339(&cursor.value).ok().filter(|_| cursor.order == order);
+    let at = at.ok_or(Error::InvalidCursor)?;
+    Ok((Some(at.to_utc()), Some(cursor.id)))
+}
+
+/// A time with all the digits the database keeps.
+pub(super) fn timestamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// A part of a list.

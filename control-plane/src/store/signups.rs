@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use super::pages::{self, Cursor, Page};
-use super::tenants::timestamp;
-use super::{Error, Result, Tx};
+use super::{Result, Tx};
 use crate::model::email::Email;
 use crate::model::ids::{SignupId, TenantId, UserId};
 use crate::model::plan::PlanName;
@@ -108,7 +107,7 @@ pub async fn create(tx: &mut Tx, new: &NewSignup) -> Result<SignupId> {
 /// The wish with this id.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`super::Error::NotFound`].
 pub async fn get(tx: &mut Tx, id: SignupId) -> Result<SignupRecord> {
     Ok(sqlx::query_as(concat!(signup_select!(), "where s.id = $1")).bind(id).fetch_one(tx.sql()).await?)
 }
@@ -116,7 +115,7 @@ pub async fn get(tx: &mut Tx, id: SignupId) -> Result<SignupRecord> {
 /// The wish with this id, which nobody else decides until the transaction ends.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`super::Error::NotFound`].
 pub async fn hold(tx: &mut Tx, id: SignupId) -> Result<SignupRecord> {
     Ok(sqlx::query_as(concat!(signup_select!(), "where s.id = $1 for update of s"))
         .bind(id)
@@ -127,12 +126,9 @@ pub async fn hold(tx: &mut Tx, id: SignupId) -> Result<SignupRecord> {
 /// A page of wishes, the newest first.
 ///
 /// # Errors
-/// [`Error::InvalidCursor`] when the cursor was made for another list.
+/// [`super::Error::InvalidCursor`] when the cursor was made for another list.
 pub async fn list(tx: &mut Tx, whose: Whose, filter: &SignupFilter) -> Result<Page<SignupRecord>> {
-    let cursor = filter.cursor.as_ref();
-    if cursor.is_some_and(|one| one.order != ORDER || DateTime::parse_from_rfc3339(&one.value).is_err()) {
-        return Err(Error::InvalidCursor);
-    }
+    let (before, before_id) = pages::behind(filter.cursor.as_ref(), ORDER)?;
     let limit = pages::clamp(filter.limit);
     let (tenant, person) = match whose {
         Whose::All => (None, None),
@@ -153,16 +149,12 @@ pub async fn list(tx: &mut Tx, whose: Whose, filter: &SignupFilter) -> Result<Pa
     .bind(person)
     .bind(if states.is_empty() { None } else { Some(states) })
     .bind(if kinds.is_empty() { None } else { Some(kinds) })
-    .bind(cursor.and_then(|one| DateTime::parse_from_rfc3339(&one.value).ok()).map(|at| at.to_utc()))
-    .bind(cursor.map(|one| one.id))
+    .bind(before)
+    .bind(before_id)
     .bind(i64::from(limit) + 1)
     .fetch_all(tx.sql())
     .await?;
-    Ok(Page::cut(rows, limit, |last: &SignupRecord| Cursor {
-        order: ORDER.to_owned(),
-        value: timestamp(last.created_at),
-        id: last.id.0,
-    }))
+    Ok(Page::cut(rows, limit, |last: &SignupRecord| Cursor::of_time(ORDER, last.created_at, last.id.0)))
 }
 
 /// Writes down how a wish was decided, and the tenant it came to.

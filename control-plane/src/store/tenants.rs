@@ -1,6 +1,6 @@
 //! Tenants: made, found and listed. What changes them later is in [`super::changes`].
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::DateTime;
 use ipnet::{IpNet, Ipv4Net};
 use sqlx::types::Json;
 
@@ -228,7 +228,7 @@ pub async fn list(tx: &mut Tx, filter: &TenantFilter) -> Result<Page<TenantRecor
         value: match filter.sort {
             TenantSort::Slug => last.slug.to_string(),
             TenantSort::Name => last.name.clone(),
-            TenantSort::Created => timestamp(last.created_at),
+            TenantSort::Created => pages::timestamp(last.created_at),
         },
         id: last.id.0,
     });
@@ -237,11 +237,6 @@ pub async fn list(tx: &mut Tx, filter: &TenantFilter) -> Result<Page<TenantRecor
             sqlx::query_scalar("select lower($1::text)").bind(&next.value).fetch_one(tx.sql()).await?;
     }
     Ok(page)
-}
-
-/// A time with all the digits the database keeps.
-pub(super) fn timestamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// How many tenants there are of each status.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use super::pages::{Cursor, Page, clamp, contains};
-use super::{Error, Notice, Result, Tx};
+use super::pages::{Cursor, Page, behind, clamp, contains};
+use super::{Notice, Result, Tx};
 use crate::model::email::Email;
 use crate::model::ids::UserId;
 
@@ -149,17 +149,10 @@ const ORDER: &str = "users";
 /// A page of users, the newest first.
 ///
 /// # Errors
-/// [`Error::InvalidCursor`], or when the database cannot be reached.
+/// [`super::Error::InvalidCursor`], or when the database cannot be reached.
 pub async fn list(tx: &mut Tx, filter: &UserFilter) -> Result<Page<UserRecord>> {
     let limit = clamp(filter.limit);
-    let (before, before_id) = match &filter.cursor {
-        None => (None, None),
-        Some(cursor) if cursor.order == ORDER => {
-            let at = DateTime::parse_from_rfc3339(&cursor.value).map_err(|_| Error::InvalidCursor)?;
-            (Some(at.to_utc()), Some(cursor.id))
-        }
-        Some(_) => return Err(Error::InvalidCursor),
-    };
+    let (before, before_id) = behind(filter.cursor.as_ref(), ORDER)?;
     let rows: Vec<UserRecord> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from freehold.users
           where ($1::text is null or email ilike $1 or name ilike $1)
@@ -172,11 +165,7 @@ pub async fn list(tx: &mut Tx, filter: &UserFilter) -> Result<Page<UserRecord>> 
     .bind(i64::from(limit) + 1)
     .fetch_all(tx.sql())
     .await?;
-    Ok(Page::cut(rows, limit, |row| Cursor {
-        order: ORDER.to_owned(),
-        value: row.created_at.to_rfc3339_opts(SecondsFormat::Micros, true),
-        id: row.id.0,
-    }))
+    Ok(Page::cut(rows, limit, |row| Cursor::of_time(ORDER, row.created_at, row.id.0)))
 }
 
 /// Lets a user in nowhere, or in again. False when it was so already.
