@@ -16,7 +16,7 @@ use crate::model::slug::Slug;
 use crate::store::{self, Scope, Tx, admins, memberships, sessions};
 
 /// How exactly the last use of a session is known: writing it down more often would cost more than it tells.
-const EXACT: TimeDelta = TimeDelta::minutes(1);
+pub(super) const EXACT: TimeDelta = TimeDelta::minutes(1);
 
 /// Where a request came from, for whoever reads later what was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -190,7 +190,11 @@ impl App {
         Ok(Who::Admin { id: admin.id, email: admin.email })
     }
 
-    async fn principal(&self, session: SessionId) -> Result<Principal> {
+    /// Who a session's user is, and what they may do where.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when it is over, or its user suspended.
+    pub(super) async fn principal(&self, session: SessionId) -> Result<Principal> {
         if let Some(known) = self.principals.recall(session) {
             return Ok(known);
         }

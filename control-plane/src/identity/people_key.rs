@@ -30,6 +30,8 @@ pub enum Use {
     Vault,
     /// A code for when a second factor is lost.
     RecoveryCode,
+    /// What says that a password was right, while a second factor is waited for.
+    SignInTicket,
 }
 
 impl Use {
@@ -40,6 +42,7 @@ impl Use {
             Self::AuditLink => b"audit link",
             Self::Vault => b"vault",
             Self::RecoveryCode => b"recovery code",
+            Self::SignInTicket => b"sign-in ticket",
         }
     }
 }

@@ -255,6 +255,7 @@ pub fn migrations() -> Vec<Migration> {
         file(6, "people", include_str!("../../../migrations/platform/V6__people.sql")),
         file(7, "audit", include_str!("../../../migrations/platform/V7__audit.sql")),
         file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
+        file(13, "browser_sessions", include_str!("../../../migrations/platform/V13__browser_sessions.sql")),
     ]
 }
 

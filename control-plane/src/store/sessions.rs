@@ -55,18 +55,20 @@ pub struct NewSession {
     pub remembered: bool,
     pub second_factor: bool,
     pub refresh_hash: Vec<u8>,
+    /// Of the secret in a browser's cookie, where it is held by one.
+    pub browser_hash: Option<Vec<u8>>,
     pub expires_at: DateTime<Utc>,
 }
 
-/// Begins a session.
+/// Begins a session. False when one of this id was begun before.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<()> {
-    sqlx::query(
+pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<bool> {
+    let done = sqlx::query(
         "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash,
-                                        expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                        browser_hash, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
     )
     .bind(new.id)
     .bind(new.user)
@@ -75,7 +77,48 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<()> {
     .bind(new.remembered)
     .bind(new.second_factor)
     .bind(&new.refresh_hash)
+    .bind(&new.browser_hash)
     .bind(new.expires_at)
+    .execute(tx.sql())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A session that a browser holds.
+#[derive(Clone, FromRow)]
+pub struct BrowserRecord {
+    pub user_id: UserId,
+    pub browser_hash: Vec<u8>,
+    pub remembered: bool,
+    pub last_used_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A live session that a browser holds.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn of_browser(tx: &mut Tx, id: SessionId) -> Result<Option<BrowserRecord>> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select user_id, browser_hash, remembered, last_used_at, created_at from freehold.sessions
+          where id = $1 and browser_hash is not null and {LIVE}"
+    )))
+    .bind(id)
+    .fetch_optional(tx.sql())
+    .await?)
+}
+
+/// Notes that a live session is in use, and lets it last until then.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn prolong(tx: &mut Tx, id: SessionId, expires_at: DateTime<Utc>, address: &str) -> Result<()> {
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "update freehold.sessions set last_used_at = now(), expires_at = $2, address = $3 where id = $1 and {LIVE}"
+    )))
+    .bind(id)
+    .bind(expires_at)
+    .bind(address)
     .execute(tx.sql())
     .await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! Users: how they come in, prove who they are, and stay signed in.
 
+mod browser;
 mod device;
 mod mailed;
 mod password;
@@ -8,8 +9,10 @@ mod register;
 mod second_factor;
 mod sessions;
 mod sign_in;
+mod ticket;
 mod tidy;
 
+pub use browser::{Browser, BrowserSession, Step};
 pub use register::Registration;
 pub use second_factor::Enrolment;
 pub use sessions::SignedIn;

@@ -16,7 +16,7 @@ use crate::store::sessions::SessionRecord;
 /// How long the token before the good one still gets the good one: for whoever lost the answer, and for two at once.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 /// No session lasts longer in all, however often it is used.
-const LONGEST: TimeDelta = TimeDelta::days(90);
+pub(super) const LONGEST: TimeDelta = TimeDelta::days(90);
 
 /// A refresh token's parts.
 pub(super) struct Refresh {

@@ -56,6 +56,7 @@ impl App {
             remembered,
             second_factor,
             refresh_hash: refresh.hash().to_vec(),
+            browser_hash: None,
             expires_at: ends_at,
         };
         sessions::create(tx, &session).await?;
@@ -63,7 +64,7 @@ impl App {
     }
 
     /// Days that a session lasts without being used.
-    fn rest(&self, remembered: bool) -> u32 {
+    pub(super) fn rest(&self, remembered: bool) -> u32 {
         let people = &self.settings.people;
         if remembered { people.remembered_days } else { people.session_days }
     }

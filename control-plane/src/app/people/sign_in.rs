@@ -13,6 +13,7 @@ use super::{acting, email, nobody};
 use crate::identity::passwords::{MAX_LENGTH, Verdict};
 use crate::model::email::Email;
 use crate::model::ids::SessionId;
+use crate::store::Tx;
 use crate::store::users::{self, UserRecord};
 
 /// What somebody signs in with.
@@ -26,14 +27,48 @@ pub struct SignIn {
     pub second_factor: Option<String>,
 }
 
+/// How somebody stands who came with email and password.
+pub(super) enum Admission {
+    /// All is right that was asked for.
+    Granted(Box<Granted>),
+    /// The password is right, and a second factor is asked for.
+    CodeMissing(Box<UserRecord>),
+}
+
+/// Somebody who is let in, in the transaction in which they are.
+pub(super) struct Granted {
+    pub tx: Tx,
+    pub user: UserRecord,
+    /// Whether they gave a second factor.
+    pub second_factor: bool,
+}
+
 impl App {
     /// Begins a session for email and password. Whether anybody has the email can be told neither from the answer nor
     /// from the time it takes. Whoever has the password may know how their account stands.
     ///
     /// # Errors
-    /// `WrongCredentials`; `SecondFactorRequired`; `WrongSecondFactor`; `TooManyFailures`; `EmailNotVerified` and `Forbidden` for an account that is suspended, with
-    /// the right password alone; `Busy`; `Invalid` for what is too long.
+    /// `WrongCredentials`; `SecondFactorRequired`; `WrongSecondFactor`; `TooManyFailures`; `EmailNotVerified` and
+    /// `Forbidden` for an account that is suspended, with the right password alone; `Busy`; `Invalid` for what is too
+    /// long.
     pub async fn sign_in(&self, with: SignIn, origin: &Origin) -> Result<SignedIn> {
+        let remember = with.remember;
+        let Admission::Granted(granted) = self.let_in(with, origin).await? else {
+            return Err(Error::SecondFactorRequired);
+        };
+        let Granted { mut tx, user, second_factor } = *granted;
+        let signed_in = self.begin_session(&mut tx, &user, remember, second_factor, origin).await?;
+        let by = acting(&user, signed_in.session, origin);
+        self.auditor.write(&mut tx, &by, Entry::done(Action::UserSignIn, None, &user.email)).await?;
+        tx.commit().await?;
+        Ok(signed_in)
+    }
+
+    /// Lets somebody in who has the right email, password and second factor. Nothing is begun for them yet.
+    ///
+    /// # Errors
+    /// As [`App::sign_in`], but for a second factor that is missing.
+    pub(super) async fn let_in(&self, with: SignIn, origin: &Origin) -> Result<Admission> {
         let email = email(&with.email)?;
         if with.password.expose_secret().len() > MAX_LENGTH {
             return Err(Error::wrong("password", format!("at most {MAX_LENGTH} bytes")));
@@ -61,25 +96,31 @@ impl App {
         let second = self.second_factor(&mut tx, &user, with.second_factor.as_deref()).await?;
         match second {
             Second::None | Second::Given => {}
-            Second::Missing => return Err(Error::SecondFactorRequired),
+            Second::Missing => return Ok(Admission::CodeMissing(Box::new(user))),
             Second::Wrong => {
                 drop(tx);
-                return Err(match self.sign_in_failed(&one, &email, origin).await? {
-                    Error::WrongCredentials => Error::WrongSecondFactor,
-                    other => other,
-                });
+                return Err(self.wrong_second_factor(&one, &email, origin).await?);
             }
         }
         self.shown(&mut tx, &one).await?;
         if let Some(hash) = again {
             users::set_password(&mut tx, user.id, user.password_hash.as_deref(), &hash).await?;
         }
-        let signed_in =
-            self.begin_session(&mut tx, &user, with.remember, second == Second::Given, origin).await?;
-        let by = acting(&user, signed_in.session, origin);
-        self.auditor.write(&mut tx, &by, Entry::done(Action::UserSignIn, None, &email)).await?;
-        tx.commit().await?;
-        Ok(signed_in)
+        let second_factor = second == Second::Given;
+        Ok(Admission::Granted(Box::new(Granted { tx, user, second_factor })))
+    }
+
+    /// Counts and writes down a wrong code with the right password; what to answer.
+    pub(super) async fn wrong_second_factor(
+        &self,
+        one: &Try,
+        email: &Email,
+        origin: &Origin,
+    ) -> Result<Error> {
+        Ok(match self.sign_in_failed(one, email, origin).await? {
+            Error::WrongCredentials => Error::WrongSecondFactor,
+            other => other,
+        })
     }
 
     /// Counts and writes down what failed; what to answer.
