@@ -167,7 +167,7 @@ impl App {
     /// `Unauthenticated` when it is nobody's, or not any more.
     pub async fn who(&self, token: &str, origin: Origin) -> Result<Caller> {
         let audiences = [USER_AUDIENCE, ADMIN_AUDIENCE];
-        let claims = self.verifier.verify(token, &audiences).map_err(|_| Error::Unauthenticated)?;
+        let claims = self.tokens.verify(token, &audiences).map_err(|_| Error::Unauthenticated)?;
         let who = match (claims.aud.as_str(), claims.sid) {
             (USER_AUDIENCE, Some(session)) => Who::User(self.principal(session).await?),
             (ADMIN_AUDIENCE, None) => self.admin_of(&claims.sub).await?,

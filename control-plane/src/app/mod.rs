@@ -41,9 +41,10 @@ use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::identity::checked::Remembering;
 use crate::identity::passwords::Hasher;
 use crate::identity::people_key::PeopleKey;
-use crate::identity::tokens::{Issuer, Verifier};
+use crate::identity::tokens::Issuer;
 use crate::store::{Channel, Scope, Store, Tx};
 use audit::Auditor;
 use news::News;
@@ -57,7 +58,7 @@ pub struct App {
     store: Store,
     settings: Arc<Settings>,
     issuer: Issuer,
-    verifier: Verifier,
+    tokens: Remembering,
     hasher: Hasher,
     /// What refresh tokens are derived by.
     key: PeopleKey,
@@ -71,7 +72,7 @@ impl App {
     /// Must be called inside a runtime: it begins to follow what the registry announces, and keeps the audit log.
     #[must_use]
     pub fn new(store: Store, settings: Settings, issuer: Issuer, key: PeopleKey) -> Self {
-        let verifier = issuer.verifier();
+        let tokens = Remembering::from(issuer.verifier());
         let channels = &[Channel::Operation, Channel::People];
         let (news, ear) = News::follow_from_the_start(store.clone(), channels);
         let principals = Principals::new(ear);
@@ -80,7 +81,7 @@ impl App {
         let tidy = AbortOnDropHandle::new(tokio::spawn(people::keep_tidy(store.clone())));
         let hasher = Hasher::new(settings.people.argon2, settings.people.password_strength);
         let settings = Arc::new(settings);
-        Self { store, settings, issuer, verifier, hasher, key, auditor, news, principals, _tidy: tidy }
+        Self { store, settings, issuer, tokens, hasher, key, auditor, news, principals, _tidy: tidy }
     }
 
     #[must_use]

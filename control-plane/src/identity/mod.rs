@@ -1,6 +1,7 @@
 //! Who somebody is and what only they may read: passwords, tokens, and the vault for tenants' secrets.
 
 pub mod chain;
+pub mod checked;
 pub mod passwords;
 pub mod people_key;
 pub mod permissions;

@@ -22,6 +22,9 @@ pub const ADMIN_AUDIENCE: &str = "freehold-admin";
 /// The audience of users' tokens for the platform's API.
 pub const USER_AUDIENCE: &str = "freehold";
 
+/// By how much clocks may differ, in seconds.
+const LEEWAY: u64 = 5;
+
 /// Why a token or key is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -195,17 +198,41 @@ impl Verifier {
     /// # Errors
     /// [`TokenError::Expired`], or [`TokenError::Invalid`] for every other reason.
     pub fn verify(&self, token: &str, audiences: &[&str]) -> Result<Claims, TokenError> {
+        self.check(token, audiences).map(|(_, claims)| claims)
+    }
+
+    /// The same, with the name of the key that it was signed with.
+    pub(super) fn check(&self, token: &str, audiences: &[&str]) -> Result<(String, Claims), TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let key = header.kid.as_deref().and_then(|id| self.keys.get(id)).ok_or(TokenError::Invalid)?;
+        let id = header.kid.ok_or(TokenError::Invalid)?;
+        let key = self.keys.get(&id).ok_or(TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_audience(audiences);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        validation.leeway = 5;
-        decode(token, key, &validation).map(|token| token.claims).map_err(|error| match error.kind() {
+        validation.leeway = LEEWAY;
+        decode(token, key, &validation).map(|token| (id, token.claims)).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
             _ => TokenError::Invalid,
         })
+    }
+
+    /// Whether a token that was good is good still: of all that [`Verifier::check`] looks at, what is other at another
+    /// time or for another who asks.
+    pub(super) fn still(
+        &self,
+        key: &str,
+        claims: &Claims,
+        audiences: &[&str],
+        now: DateTime<Utc>,
+    ) -> Result<(), TokenError> {
+        if !self.keys.contains_key(key) || !audiences.contains(&claims.aud.as_str()) {
+            return Err(TokenError::Invalid);
+        }
+        if claims.exp < now.timestamp() - LEEWAY.cast_signed() {
+            return Err(TokenError::Expired);
+        }
+        Ok(())
     }
 }
 
