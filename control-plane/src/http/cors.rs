@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
-use super::limits::tenant_of;
+use super::limits::{self, tenant_of};
 use crate::app::cors::HostOfTenant;
 use crate::model::hostname::HostName;
 
@@ -48,14 +48,14 @@ impl Hosts {
 }
 
 /// Answers what browsers ask before they let a page of another host call, and allows such a page to read the answer.
-pub(super) async fn allow(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn allow(state: &AppState, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let Some(origin) =
         request.headers().get(header::ORIGIN).filter(|_| path.starts_with("/api/v1/")).cloned()
     else {
-        return next.run(request).await;
+        return limits::limit(state, request, next).await;
     };
-    let allowed = is_allowed(&state, &origin, tenant_of(path)).await;
+    let allowed = is_allowed(state, &origin, tenant_of(path)).await;
     let asks_before = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (asks_before, allowed) {
@@ -68,7 +68,7 @@ pub(super) async fn allow(State(state): State<AppState>, request: Request, next:
             response
         }
         // Whoever is not allowed is told nothing that would allow it; what was asked is answered as ever.
-        _ => next.run(request).await,
+        _ => limits::limit(state, request, next).await,
     };
     tell(response.headers_mut(), allowed.then_some(origin));
     response

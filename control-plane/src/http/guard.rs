@@ -1,12 +1,9 @@
 //! What holds for every request: which host names are ours, and the headers that every answer carries.
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::AppState;
-use super::error::Problem;
 use crate::model::hostname::HostName;
 
 /// The name under which tenants' apps reach the platform by its back door. It leads to public keys alone.
@@ -20,21 +17,16 @@ const NOTHING: &str = "accelerometer=(), camera=(), display-capture=(), geolocat
 /// Two years, for every host below, as browsers want it who keep a list.
 const TLS_ONLY: &str = "max-age=63072000; includeSubDomains";
 
-/// Answers 421 to what was not meant for this server, so that no tenant's host name ever shows the platform.
-pub(super) async fn host(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// Whether a request was meant for this server. What was not is answered 421, so that no tenant's host name ever shows
+/// the platform.
+pub(super) fn is_ours(state: &AppState, request: &Request) -> bool {
     let path = request.uri().path();
     let settings = state.app.settings();
-    let ours = match host_of(&request) {
+    match host_of(request) {
         _ if matches!(path, "/healthz" | "/readyz") => true,
         Some(host) if host.as_str() == BACK_DOOR => path == "/.well-known/jwks.json",
         Some(host) => host == settings.domain || host.as_str() == settings.admin_host(),
         None => false,
-    };
-    if ours {
-        next.run(request).await
-    } else {
-        Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "Not a host name of the platform")
-            .into_response()
     }
 }
 
@@ -48,14 +40,7 @@ pub(super) fn host_of(request: &Request) -> Option<HostName> {
 }
 
 /// Security headers; those that a page has set for itself are kept.
-pub(super) async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let settings = state.app.settings();
-    secure(response.headers_mut(), &settings.url_of(settings.domain.as_str()));
-    response
-}
-
-fn secure(headers: &mut HeaderMap, public_url: &str) {
+pub(super) fn secure(headers: &mut HeaderMap, public_url: &str) {
     let always: [(HeaderName, &'static str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),

@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -228,7 +228,7 @@ fn is_sign_in(method: &Method, path: &str) -> bool {
 
 /// Counts what asks for the API by its address, unless a token says who it is, and tells with every answer how the
 /// counts stand that it was counted by.
-pub(super) async fn limit(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/v1/") {
         return next.run(request).await;
     }
@@ -241,9 +241,9 @@ pub(super) async fn limit(State(state): State<AppState>, mut request: Request, n
     } else {
         None
     };
-    let network = Network::of(&origin(request.headers()).address);
-    let first =
-        class.zip(network).map_or(Ok(()), |(class, network)| note(Some(&counted), class.count(&network)));
+    let first = class
+        .and_then(|class| Some((class, Network::of(&origin(request.headers()).address)?)))
+        .map_or(Ok(()), |(class, network)| note(Some(&counted), class.count(&network)));
     let mut response = match first {
         Ok(()) => {
             request.extensions_mut().insert(counted.clone());

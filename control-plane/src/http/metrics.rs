@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
@@ -104,20 +103,29 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-/// Counts a request and says in the log how it went.
-pub(super) async fn measure(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = known(request.method());
-    let pattern = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let (status, took) = (response.status().as_u16(), begun.elapsed());
-    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(method, route = %pattern, status, milliseconds, "answered");
-    state.metrics.record(Route { method, pattern }, status, took);
-    response
+/// A request that is being answered.
+pub(super) struct Measured {
+    begun: Instant,
+    route: Route,
+}
+
+impl Measured {
+    pub(super) fn begin(request: &Request) -> Self {
+        let pattern = request
+            .extensions()
+            .get::<MatchedPath>()
+            .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+        Self { begun: Instant::now(), route: Route { method: known(request.method()), pattern } }
+    }
+
+    /// Counts it and says in the log how it went.
+    pub(super) fn end(self, metrics: &Metrics, response: &Response) {
+        let Self { begun, route } = self;
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(method = route.method, route = %route.pattern, status, milliseconds, "answered");
+        metrics.record(route, status, took);
+    }
 }
 
 /// `GET /metrics`

@@ -17,11 +17,14 @@ mod serve;
 pub mod v1;
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -35,18 +38,30 @@ use crate::config::LimitsConfig;
 use cors::Hosts;
 use error::Problem;
 use limits::Limits;
-use metrics::Metrics;
+use metrics::{Measured, Metrics};
 
-/// What every handler can reach.
+/// What every handler can reach; one pointer, because it is copied several times for each request.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Reached>);
+
+pub struct Reached {
     pub app: Arc<App>,
     /// Cancelled when the process is about to end, so that streams without an end let go.
     pub closing: CancellationToken,
+    /// How people reach us.
+    public_url: String,
     limits: Arc<Limits>,
-    hosts: Arc<Hosts>,
-    metrics: Arc<Metrics>,
-    _tidy: Arc<AbortOnDropHandle<()>>,
+    hosts: Hosts,
+    metrics: Metrics,
+    _tidy: AbortOnDropHandle<()>,
+}
+
+impl Deref for AppState {
+    type Target = Reached;
+
+    fn deref(&self) -> &Reached {
+        &self.0
+    }
 }
 
 impl AppState {
@@ -54,8 +69,16 @@ impl AppState {
     #[must_use]
     pub fn new(app: Arc<App>, limits: &LimitsConfig, closing: CancellationToken) -> Self {
         let limits = Arc::new(Limits::new(limits));
-        let tidy = Arc::new(limits.tidied());
-        Self { app, closing, limits, hosts: Arc::default(), metrics: Arc::default(), _tidy: tidy }
+        let settings = app.settings();
+        Self(Arc::new(Reached {
+            public_url: settings.url_of(settings.domain.as_str()),
+            closing,
+            _tidy: limits.tidied(),
+            limits,
+            hosts: Hosts::default(),
+            metrics: Metrics::default(),
+            app,
+        }))
     }
 }
 
@@ -75,23 +98,35 @@ pub fn router(state: AppState) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
         })
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state.clone(), limits::limit))
-        // Also what is refused for being too much is read by the page that asked.
-        .layer(from_fn_with_state(state.clone(), cors::allow))
-        .layer(from_fn_with_state(state.clone(), guard::host))
-        .layer(from_fn_with_state(state.clone(), guard::headers))
-        .layer(from_fn_with_state(state.clone(), metrics::measure))
+        .layer(from_fn_with_state(state.clone(), pass))
         .with_state(state)
 }
 
-fn panicked(what: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+/// What every request passes through, from the outside in: measured, given its headers, for one of our host names,
+/// from a page that may ask, and not too often. It is one layer, because axum copies for each whatever is below it,
+/// with every request.
+async fn pass(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let measured = Measured::begin(&request);
+    let mut response = if guard::is_ours(&state, &request) {
+        // Also what is refused for being too much is read by the page that asked.
+        cors::allow(&state, request, next).await
+    } else {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "Not a host name of the platform")
+            .into_response()
+    };
+    guard::secure(response.headers_mut(), &state.public_url);
+    measured.end(&state.metrics, &response);
+    response
+}
+
+fn panicked(what: Box<dyn std::any::Any + Send>) -> Response {
     let what = what
         .downcast_ref::<&str>()
         .map(ToString::to_string)
         .or_else(|| what.downcast_ref::<String>().cloned())
         .unwrap_or_default();
     tracing::error!(panic = %what, "a handler panicked");
-    axum::response::IntoResponse::into_response(Problem::internal())
+    Problem::internal().into_response()
 }
 
 /// Runs a change to its end, also when the client goes away meanwhile.
