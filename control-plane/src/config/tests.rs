@@ -118,6 +118,17 @@ fn broken_files_say_where() {
 }
 
 #[test]
+fn a_password_costs_no_less_than_one_of_the_recommended_and_may_cost_more() {
+    let is_enough =
+        |memory_kib, iterations| Argon2Config { memory_kib, iterations, parallelism: 1 }.is_enough();
+    assert!(Argon2Config::default().is_enough());
+    for (memory, passes) in Argon2Config::LEAST {
+        assert!(is_enough(memory, passes) && is_enough(memory + 1, passes) && is_enough(memory, passes + 1));
+        assert!(!is_enough(memory - 1, passes) && !is_enough(memory, passes - 1));
+    }
+}
+
+#[test]
 fn what_cannot_work_is_refused_by_name() {
     let directory = tempfile::tempdir().expect("a directory");
     for (pair, expected) in [
@@ -134,6 +145,12 @@ fn what_cannot_work_is_refused_by_name() {
         ("domain=No_Name", "domain"),
         ("domain=10.0.0.1", "is an address"),
         ("admin.email=nobody", "admin.email"),
+        ("people.argon2.iterations=4", "7168 KiB with 4 iterations is less than OWASP recommends"),
+        (
+            "people.argon2.memory_kib=7167",
+            "47104 with 1, 19456 with 2, 12288 with 3, 9216 with 4, 7168 with 5",
+        ),
+        ("people.argon2.parallelism=0", "people.argon2.parallelism: 0 is not between"),
         ("log.filter=a=b=c", "log.filter"),
         ("log.format=xml", "log.format"),
     ] {

@@ -66,14 +66,22 @@ fn edge(config: &Config) -> Result<(), (String, String)> {
 }
 
 fn people(config: &Config) -> Result<(), (String, String)> {
-    let (people, least) = (&config.people, Argon2Config::default());
-    between(
-        "people.argon2.memory_kib",
-        people.argon2.memory_kib.into(),
-        least.memory_kib.into()..=1_048_576,
-    )?;
-    between("people.argon2.iterations", people.argon2.iterations.into(), least.iterations.into()..=100)?;
-    between("people.argon2.parallelism", people.argon2.parallelism.into(), least.parallelism.into()..=16)?;
+    let people = &config.people;
+    between("people.argon2.memory_kib", people.argon2.memory_kib.into(), 1..=1_048_576)?;
+    between("people.argon2.iterations", people.argon2.iterations.into(), 1..=100)?;
+    between("people.argon2.parallelism", people.argon2.parallelism.into(), 1..=16)?;
+    if !people.argon2.is_enough() {
+        let least = Argon2Config::LEAST.map(|(memory, passes)| format!("{memory} with {passes}"));
+        return wrong(
+            "people.argon2",
+            format!(
+                "{} KiB with {} iterations is less than OWASP recommends, which is one of: {}",
+                people.argon2.memory_kib,
+                people.argon2.iterations,
+                least.join(", ")
+            ),
+        );
+    }
     between("people.password_strength", people.password_strength.into(), 0..=4)?;
     between("people.access_minutes", people.access_minutes.into(), 1..=60)?;
     between("people.session_days", people.session_days.into(), 1..=90)?;

@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod checked;
+mod hashing;
 pub mod passwords;
 pub mod people_key;
 pub mod permissions;

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::hashing::Hashing;
 use super::strength::{self, TooWeak};
 use crate::config::Argon2Config;
 
-/// How many may wait for their turn. Whoever comes on top is told to come again: at some 20 ms each, they would have
+/// How many may wait for their turn. Whoever comes on top is told to come again: at some 12 ms each, they would have
 /// given up before it was theirs.
 const WAITING: usize = 256;
 
@@ -51,7 +49,7 @@ pub enum Verdict {
 /// a crowd at the sign-in waits in line instead of taking the machine.
 #[derive(Debug, Clone)]
 pub struct Hasher {
-    argon2: Argon2<'static>,
+    hashing: Arc<Hashing>,
     strength: u8,
     turns: Arc<Semaphore>,
     /// Those whose turn it is, and those who wait.
@@ -59,15 +57,12 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// At this cost, for passwords of at least this strength. A cost that argon2 does not know, which no
-    /// configuration can give, is the least that is recommended.
+    /// At this cost, for passwords of at least this strength.
     #[must_use]
     pub fn new(cost: Argon2Config, strength: u8) -> Self {
-        let params =
-            Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).unwrap_or_default();
         let turns = available_parallelism().map_or(2, usize::from);
         Self {
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            hashing: Arc::new(Hashing::new(cost)),
             strength,
             turns: Arc::new(Semaphore::new(turns)),
             places: Arc::new(Semaphore::new(turns + WAITING)),
@@ -87,10 +82,10 @@ impl Hasher {
             return Err(PasswordError::TooLong);
         }
         let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-        let (argon2, least) = (self.argon2.clone(), self.strength);
+        let (hashing, least) = (Arc::clone(&self.hashing), self.strength);
         self.in_turn(move || {
             strength::judge(password.expose_secret(), &known, least)?;
-            hashed(&argon2, &password)
+            hashed(&hashing, &password)
         })
         .await?
     }
@@ -100,8 +95,8 @@ impl Hasher {
     /// # Errors
     /// When too many wait, or the program is about to end.
     pub async fn hash_again(&self, password: SecretString) -> Result<String, PasswordError> {
-        let argon2 = self.argon2.clone();
-        self.in_turn(move || hashed(&argon2, &password)).await?
+        let hashing = Arc::clone(&self.hashing);
+        self.in_turn(move || hashed(&hashing, &password)).await?
     }
 
     /// Whether a password is the one that was hashed. Without a hash, because nobody is known by that name, it takes
@@ -117,8 +112,8 @@ impl Hasher {
         if password.expose_secret().len() > MAX_LENGTH {
             return Ok(Verdict::Wrong);
         }
-        let argon2 = self.argon2.clone();
-        self.in_turn(move || compared(&argon2, &password, hash.as_deref())).await
+        let hashing = Arc::clone(&self.hashing);
+        self.in_turn(move || hashing.compare(password.expose_secret().as_bytes(), hash.as_deref())).await
     }
 
     async fn in_turn<T: Send + 'static>(
@@ -138,33 +133,8 @@ impl Hasher {
     }
 }
 
-fn hashed(argon2: &Argon2<'_>, password: &SecretString) -> Result<String, PasswordError> {
-    argon2
-        .hash_password(password.expose_secret().as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|_| PasswordError::Failed)
-}
-
-fn compared(argon2: &Argon2<'_>, password: &SecretString, hash: Option<&str>) -> Verdict {
-    let password = password.expose_secret().as_bytes();
-    match hash.map(PasswordHash::new) {
-        // The cost is the one that stands in the hash.
-        Some(Ok(hash)) if argon2.verify_password(password, &hash).is_ok() => {
-            let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-            let then = Params::try_from(&hash).ok();
-            if then.is_some_and(|then| cost(&then) == cost(argon2.params())) {
-                Verdict::Right
-            } else {
-                Verdict::Outdated
-            }
-        }
-        Some(Ok(_)) => Verdict::Wrong,
-        Some(Err(_)) | None => {
-            let mut nobody = [0; 32];
-            let _ = argon2.hash_password_into(password, b"nobody has this salt", &mut nobody);
-            Verdict::Wrong
-        }
-    }
+fn hashed(hashing: &Hashing, password: &SecretString) -> Result<String, PasswordError> {
+    hashing.hash(password.expose_secret().as_bytes()).ok_or(PasswordError::Failed)
 }
 
 #[cfg(test)]
@@ -182,7 +152,7 @@ mod tests {
     async fn only_the_password_itself_is_right() {
         let hasher = Hasher::new(Argon2Config::default(), 3);
         let hashed = hasher.hash(password(), &[]).await.expect("hash");
-        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
+        assert!(hashed.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hashed}");
         assert_ne!(hashed, hasher.hash(password(), &[]).await.expect("hash"), "salted");
         let compare = async |text: &str, hash: Option<&str>| {
             hasher.verify(SecretString::from(text), hash.map(str::to_owned)).await.expect("compared")
