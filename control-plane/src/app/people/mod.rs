@@ -1,5 +1,6 @@
 //! Users: how they come in, prove who they are, and stay signed in.
 
+mod beat;
 mod browser;
 mod device;
 mod mailed;

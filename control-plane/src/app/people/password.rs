@@ -7,8 +7,10 @@ use super::super::caller::{Caller, Origin};
 use super::super::error::{Error, Wrong};
 use super::super::failures::Try;
 use super::super::{App, Result};
+use super::beat::at_the_beat;
 use super::{acting, email, mailed, nobody};
 use crate::identity::passwords::Verdict;
+use crate::model::email::Email;
 use crate::model::ids::SessionId;
 use crate::model::letter::Letter;
 use crate::store::mailed_tokens::{self, Purpose};
@@ -16,12 +18,17 @@ use crate::store::users::{self, UserRecord};
 use crate::store::{Scope, Tx, mails, sessions};
 
 impl App {
-    /// Mails the way to a new password, if anybody has this address. The answer is the same in any case.
+    /// Mails the way to a new password, if anybody has this address. The answer is the same in any case,
+    /// and comes after the same time.
     ///
     /// # Errors
     /// `Invalid` for what is no address.
     pub async fn forgot_password(&self, address: &str, origin: &Origin) -> Result<()> {
         let email = email(address)?;
+        at_the_beat(self.password_forgotten(email, origin)).await
+    }
+
+    async fn password_forgotten(&self, email: Email, origin: &Origin) -> Result<()> {
         let mut tx = self.begin_as_system().await?;
         let user = users::by_email(&mut tx, &email).await?;
         let entry = match user.filter(|user| user.suspended_at.is_none()) {

@@ -8,6 +8,7 @@ use super::super::error::Error;
 use super::super::failures::Try;
 use super::super::rules::{self, Findings};
 use super::super::{App, Result};
+use super::beat::at_the_beat;
 use super::{acting, email, mailed, nobody};
 use crate::model::email::Email;
 use crate::model::ids::SessionId;
@@ -44,12 +45,15 @@ impl App {
     /// # Errors
     /// `Invalid`; `Busy`.
     pub async fn register(&self, wanted: Registration, origin: &Origin) -> Result<()> {
-        let new = self.checked_user(wanted).await?;
-        match self.registered(&new, origin).await {
-            // Another came with the same address at the same moment.
-            Err(Error::Taken(_)) => self.registered(&new, origin).await,
-            other => other,
-        }
+        at_the_beat(async {
+            let new = self.checked_user(wanted).await?;
+            match self.registered(&new, origin).await {
+                // Another came with the same address at the same moment.
+                Err(Error::Taken(_)) => self.registered(&new, origin).await,
+                other => other,
+            }
+        })
+        .await
     }
 
     /// The user that somebody wants to be, checked and with a hash in place of the password.
@@ -112,12 +116,17 @@ impl App {
         self.ask_for_proof(tx, &user).await
     }
 
-    /// Sends the proof of an address once more, if one is waited for. The answer is the same in any case.
+    /// Sends the proof of an address once more, if one is waited for. The answer is the same in any case, and
+    /// comes after the same time.
     ///
     /// # Errors
     /// `Invalid` for what is no address.
     pub async fn resend_proof(&self, address: &str, origin: &Origin) -> Result<()> {
         let email = email(address)?;
+        at_the_beat(self.proof_asked_for(email, origin)).await
+    }
+
+    async fn proof_asked_for(&self, email: Email, origin: &Origin) -> Result<()> {
         let mut tx = self.begin_as_system().await?;
         let user = users::by_email(&mut tx, &email).await?;
         let sent = match user.filter(|user| user.verified_at.is_none() && user.suspended_at.is_none()) {

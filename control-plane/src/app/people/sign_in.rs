@@ -7,6 +7,7 @@ use super::super::caller::Origin;
 use super::super::error::Error;
 use super::super::failures::Try;
 use super::super::{App, Result};
+use super::beat::unless_well;
 use super::second_factor::Second;
 use super::sessions::SignedIn;
 use super::{acting, email, nobody};
@@ -73,6 +74,10 @@ impl App {
         if with.password.expose_secret().len() > MAX_LENGTH {
             return Err(Error::wrong("password", format!("at most {MAX_LENGTH} bytes")));
         }
+        unless_well(self.try_to_sign_in(email, with, origin)).await
+    }
+
+    async fn try_to_sign_in(&self, email: Email, with: SignIn, origin: &Origin) -> Result<Admission> {
         let one = Try::of_user(email.as_str(), &origin.address);
         let mut tx = self.begin_as_system().await?;
         self.may_try(&mut tx, &one).await?;
