@@ -221,7 +221,7 @@ fn is_sign_in(method: &Method, path: &str) -> bool {
     method == Method::POST
         && match path {
             "auth/refresh" | "auth/logout" => false,
-            "admin/sessions" | "invitations/preview" | "invitations/accept" => true,
+            "admin/sessions" | "invitations/preview" | "invitations/accept" | "signups" => true,
             _ => path.starts_with("auth/") || path.starts_with("tenants/") && path.ends_with("/signups"),
         }
 }
@@ -311,6 +311,7 @@ mod tests {
             "admin/sessions",
             "invitations/accept",
             "tenants/acme/signups",
+            "signups",
         ] {
             assert!(is_sign_in(&Method::POST, &format!("/api/v1/{path}")), "{path}");
         }

@@ -25,11 +25,17 @@ pub enum Letter {
         name: String,
         link: String,
         hours: u32,
+        /// What they asked to join or to open: the link asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<String>,
     },
     /// Somebody registered with an address that has an account; only its owner is told so.
     AlreadyRegistered {
         name: String,
         link: String,
+        /// What was asked to join or to open with it: nothing comes of that before they sign in and ask there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<String>,
     },
     /// Set a new password.
     ResetPassword {

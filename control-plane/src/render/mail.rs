@@ -111,8 +111,10 @@ mod tests {
         let text = || text.to_owned();
         let link = || "https://freehold.example/x?token=abc".to_owned();
         vec![
-            Letter::VerifyEmail { name: text(), link: link(), hours: 48 },
-            Letter::AlreadyRegistered { name: text(), link: link() },
+            Letter::VerifyEmail { name: text(), link: link(), hours: 48, tenant: None },
+            Letter::VerifyEmail { name: text(), link: link(), hours: 48, tenant: Some(text()) },
+            Letter::AlreadyRegistered { name: text(), link: link(), tenant: None },
+            Letter::AlreadyRegistered { name: text(), link: link(), tenant: Some(text()) },
             Letter::ResetPassword { name: text(), link: link(), minutes: 30 },
             Letter::PasswordChanged { name: text(), address: text() },
             Letter::SessionEnded { name: text(), device: text(), address: text() },

@@ -33,6 +33,7 @@ pub mod signups;
 pub mod subnets;
 pub mod sweeps;
 pub mod tenants;
+pub mod unproven_signups;
 pub mod users;
 pub mod volumes;
 pub mod workers;
@@ -255,6 +256,7 @@ pub fn migrations() -> Vec<Migration> {
         file(6, "people", include_str!("../../../migrations/platform/V6__people.sql")),
         file(7, "audit", include_str!("../../../migrations/platform/V7__audit.sql")),
         file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
+        file(10, "unproven_signups", include_str!("../../../migrations/platform/V10__unproven_signups.sql")),
         file(13, "browser_sessions", include_str!("../../../migrations/platform/V13__browser_sessions.sql")),
     ]
 }

@@ -184,6 +184,21 @@ pub async fn decide(
     get(tx, id).await
 }
 
+/// When a tenant last declined a person who had asked to join it.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn declined_at(tx: &mut Tx, tenant: TenantId, person: UserId) -> Result<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar(
+        "select max(decided_at) from freehold.signups
+          where user_id = $1 and tenant_id = $2 and kind = 'join' and state = 'rejected'",
+    )
+    .bind(person)
+    .bind(tenant)
+    .fetch_one(tx.sql())
+    .await?)
+}
+
 /// Whether people may ask to join a tenant, and who answers.
 ///
 /// # Errors

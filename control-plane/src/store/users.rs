@@ -85,6 +85,19 @@ pub async fn get(tx: &mut Tx, id: UserId) -> Result<UserRecord> {
         .await?)
 }
 
+/// The user with this id, whom nobody else changes until the transaction ends.
+///
+/// # Errors
+/// [`super::Error::NotFound`].
+pub async fn hold(tx: &mut Tx, id: UserId) -> Result<UserRecord> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from freehold.users where id = $1 for no key update"
+    )))
+    .bind(id)
+    .fetch_one(tx.sql())
+    .await?)
+}
+
 /// Gives an address that was registered and not yet proven another name and password: whoever registers it last is
 /// the one whose mail is to be answered.
 ///

@@ -9,8 +9,9 @@ use super::super::{App, Error, Result};
 use crate::identity::random_secret;
 use crate::model::letter::Letter;
 use crate::store::mailed_tokens::{self, MailedRecord, Purpose};
+use crate::store::unproven_signups::UnprovenSignup;
 use crate::store::users::UserRecord;
-use crate::store::{Tx, mails};
+use crate::store::{Tx, mails, unproven_signups};
 
 /// How long the proof of an address is waited for.
 const VERIFY_HOURS: u32 = 24;
@@ -56,7 +57,9 @@ impl App {
         let hash = hash(secret.expose_secret());
         mailed_tokens::create(tx, user.id, &user.email, Purpose::Verify, &hash, good_for).await?;
         let link = self.link("verify-email", Some(&secret));
-        let letter = Letter::VerifyEmail { name: user.name.clone(), link, hours: VERIFY_HOURS };
+        // Whoever answers this mail asks for it, so it says so.
+        let tenant = unproven_signups::get(tx, user.id).await?.map(|wish| wish.tenant_name);
+        let letter = Letter::VerifyEmail { name: user.name.clone(), link, hours: VERIFY_HOURS, tenant };
         mails::queue(tx, None, &user.email, &letter).await?;
         Ok(true)
     }
@@ -76,12 +79,19 @@ impl App {
         Ok(())
     }
 
-    /// Tells the owner of an address, and nobody else, that somebody registered with it.
-    pub(super) async fn tell_of_account(&self, tx: &mut Tx, user: &UserRecord) -> Result<()> {
+    /// Tells the owner of an address, and nobody else, that somebody registered with it, and what for.
+    pub(super) async fn tell_of_account(
+        &self,
+        tx: &mut Tx,
+        user: &UserRecord,
+        wish: Option<&UnprovenSignup>,
+    ) -> Result<()> {
         if self.had_enough(tx, user, "already_registered").await? {
             return Ok(());
         }
-        let letter = Letter::AlreadyRegistered { name: user.name.clone(), link: self.link("sign-in", None) };
+        let tenant = wish.map(|wish| wish.tenant_name.clone());
+        let link = self.link("sign-in", None);
+        let letter = Letter::AlreadyRegistered { name: user.name.clone(), link, tenant };
         mails::queue(tx, None, &user.email, &letter).await?;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Coming in: registering, and proving that the address is one's own.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
 use super::super::audit::{Action, Entry};
 use super::super::caller::Origin;
@@ -11,8 +12,9 @@ use super::super::{App, Result};
 use super::beat::at_the_beat;
 use super::{acting, email, mailed, nobody};
 use crate::model::email::Email;
-use crate::model::ids::SessionId;
+use crate::model::ids::{SessionId, UserId};
 use crate::store::mailed_tokens::{self, Purpose};
+use crate::store::unproven_signups::{self, UnprovenSignup};
 use crate::store::users::{self, NewUser};
 use crate::store::{self, Conflict};
 
@@ -45,11 +47,24 @@ impl App {
     /// # Errors
     /// `Invalid`; `Busy`.
     pub async fn register(&self, wanted: Registration, origin: &Origin) -> Result<()> {
+        self.register_wishing(wanted, None, origin).await
+    }
+
+    /// The same for somebody who asks for something besides, which they get or wait for once the address is proven.
+    ///
+    /// # Errors
+    /// As [`App::register`].
+    pub(in crate::app) async fn register_wishing(
+        &self,
+        wanted: Registration,
+        wish: Option<&UnprovenSignup>,
+        origin: &Origin,
+    ) -> Result<()> {
         at_the_beat(async {
             let new = self.checked_user(wanted).await?;
-            match self.registered(&new, origin).await {
+            match self.registered(&new, wish, origin).await {
                 // Another came with the same address at the same moment.
-                Err(Error::Taken(_)) => self.registered(&new, origin).await,
+                Err(Error::Taken(_)) => self.registered(&new, wish, origin).await,
                 other => other,
             }
         })
@@ -73,28 +88,27 @@ impl App {
         Ok(NewUser { email, name, password_hash: Some(hash), verified: false, terms })
     }
 
-    async fn registered(&self, new: &NewUser, origin: &Origin) -> Result<()> {
+    async fn registered(&self, new: &NewUser, wish: Option<&UnprovenSignup>, origin: &Origin) -> Result<()> {
         let mut tx = self.begin_as_system().await?;
-        let entry = match users::by_email(&mut tx, &new.email).await? {
+        let done = match users::by_email(&mut tx, &new.email).await? {
             Some(user) if user.verified_at.is_some() => {
-                self.tell_of_account(&mut tx, &user).await?;
-                Entry::refused(Action::UserRegister, None, &new.email)
+                self.tell_of_account(&mut tx, &user, wish).await?;
+                false
             }
-            Some(user) => {
-                // Nobody has proven that it is theirs. Only the last who registered it can: whoever answers the mail
-                // must not let somebody else's password in.
-                if self.ask_for_proof_of_latest(&mut tx, &user, new).await? {
-                    Entry::done(Action::UserRegister, None, &new.email)
-                } else {
-                    Entry::refused(Action::UserRegister, None, &new.email)
-                }
-            }
+            // Nobody has proven that it is theirs. Only the last who registered it can: whoever answers the mail must
+            // not let somebody else's password in, nor ask for what somebody else wanted.
+            Some(user) => self.ask_for_proof_of_latest(&mut tx, &user, new, wish).await?,
             None => {
                 let user = users::create(&mut tx, new).await?;
+                unproven_signups::put(&mut tx, user.id, wish).await?;
                 self.ask_for_proof(&mut tx, &user).await?;
-                Entry::done(Action::UserRegister, None, &new.email)
+                true
             }
         };
+        let entry = if done { Entry::done } else { Entry::refused };
+        let wished = wish.map_or(Value::Null, |wish| json!({ "tenant": wish.slug, "plan": wish.plan }));
+        // None of the tenant's: it reads of it when the address is proven.
+        let entry = entry(Action::UserRegister, None, &new.email).diff(&Value::Null, &wished);
         self.auditor.write(&mut tx, &nobody(origin), entry).await?;
         Ok(tx.commit().await?)
     }
@@ -104,6 +118,7 @@ impl App {
         tx: &mut store::Tx,
         user: &users::UserRecord,
         new: &NewUser,
+        wish: Option<&UnprovenSignup>,
     ) -> Result<bool> {
         if self.had_enough(tx, user, "verify_email").await? {
             return Ok(false);
@@ -113,6 +128,7 @@ impl App {
             other => other?,
         };
         mailed_tokens::withdraw(tx, user.id, Purpose::Verify).await?;
+        unproven_signups::put(tx, user.id, wish).await?;
         self.ask_for_proof(tx, &user).await
     }
 
@@ -139,22 +155,43 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    /// Takes what was mailed as the proof of an address.
+    /// Takes what was mailed as the proof of an address, and asks for what was asked for with it. Where that cannot be
+    /// had any more, they are told so by mail: the address is proven all the same.
     ///
     /// # Errors
     /// `Invalid` when it is good for nothing, or not any more.
     pub async fn prove_address(&self, secret: &SecretString, origin: &Origin) -> Result<()> {
         let sent = self.sent_to(Purpose::Verify, secret).await?;
-        let mut tx = self.begin_as_system().await?;
         let hash = mailed::hash(secret.expose_secret());
-        if !mailed_tokens::take(&mut tx, sent.user_id, Purpose::Verify, &hash).await? {
+        match self.proven(sent.user_id, &hash, None, origin).await? {
+            Some(refusal) => self.proven(sent.user_id, &hash, Some(&refusal), origin).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Has an address proven, and what was asked for with it done, or declined for what stands in its way. What does,
+    /// if that is not known yet; nothing was changed then.
+    async fn proven(
+        &self,
+        user: UserId,
+        hash: &[u8],
+        refusal: Option<&Error>,
+        origin: &Origin,
+    ) -> Result<Option<Error>> {
+        let mut tx = self.begin_as_system().await?;
+        self.hold_wished(&mut tx, user).await?;
+        let user = users::hold(&mut tx, user).await?;
+        if !mailed_tokens::take(&mut tx, user.id, Purpose::Verify, hash).await? {
             return Err(mailed::good_no_more());
         }
-        users::set_verified(&mut tx, sent.user_id).await?;
-        let user = users::get(&mut tx, sent.user_id).await?;
+        users::set_verified(&mut tx, user.id).await?;
         self.shown(&mut tx, &Try::of_user(user.email.as_str(), &origin.address)).await?;
         let by = acting(&user, SessionId::random(), origin);
         self.auditor.write(&mut tx, &by, Entry::done(Action::UserVerify, None, &user.email)).await?;
-        Ok(tx.commit().await?)
+        if let Some(refusal) = self.fulfil(&mut tx, &by, &user, refusal).await? {
+            return Ok(Some(refusal));
+        }
+        tx.commit().await?;
+        Ok(None)
     }
 }

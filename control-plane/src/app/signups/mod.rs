@@ -3,6 +3,7 @@
 mod decide;
 mod join;
 mod open;
+mod unproven;
 
 pub use open::Opening;
 

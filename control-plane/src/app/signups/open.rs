@@ -12,8 +12,10 @@ use crate::model::ids::{SignupId, UserId};
 use crate::model::plan::PlanName;
 use crate::model::role::Role;
 use crate::model::signup::{SignupKind, SignupMode, SignupState};
+use crate::model::slug::Slug;
 use crate::store::memberships;
 use crate::store::signups::{self, NewSignup, SignupRecord};
+use crate::store::unproven_signups::UnprovenSignup;
 use crate::store::{self, Tx, tenants};
 
 /// A tenant that somebody wants for themselves, as they wrote it.
@@ -38,7 +40,8 @@ impl App {
         })
     }
 
-    fn checked_opening(&self, caller: &Caller, opening: &Opening) -> Result<(NewSignup, SignupMode)> {
+    /// What somebody wants to open, and who answers them.
+    pub(super) fn checked_opening(&self, opening: &Opening) -> Result<(UnprovenSignup, SignupMode)> {
         let mut findings = Findings::default();
         let name = findings.take("name", rules::name(&opening.name));
         // A name that is no name says enough.
@@ -60,10 +63,7 @@ impl App {
         if mode == SignupMode::Closed {
             return Err(Error::Forbidden(format!("nobody opens tenants on the plan {plan} by signing up")));
         }
-        let user = caller.user()?.user;
-        let plan = Some(plan);
-        let new = NewSignup { tenant: None, user, kind: SignupKind::Open, slug, tenant_name, plan, message };
-        Ok((new, mode))
+        Ok((UnprovenSignup { tenant_id: None, tenant_name, slug, plan: Some(plan), message }, mode))
     }
 
     /// Asks for a tenant of one's own. Where the plan is open to everybody it is made at once.
@@ -73,25 +73,45 @@ impl App {
     /// there are as many tenants as there may be, in all or of theirs.
     pub async fn open_tenant(&self, caller: &Caller, opening: &Opening) -> Result<SignupRecord> {
         caller.user()?;
-        let (new, mode) = self.checked_opening(caller, opening)?;
+        let (wanted, mode) = self.checked_opening(opening)?;
         // The limits are over everybody's tenants, of which who asks sees their own alone.
         let mut tx = self.begin_as_system().await?;
-        self.within_limits(&mut tx, new.user, None).await?;
-        match tenants::by_slug(&mut tx, &new.slug).await {
-            Err(store::Error::NotFound) => {}
-            Ok(_) => return Err(Error::Taken(Wrong::new("slug", format!("{} is taken", new.slug)))),
-            Err(error) => return Err(error.into()),
+        let signup = self.open(&mut tx, caller, wanted, mode).await?;
+        tx.commit().await?;
+        Ok(signup)
+    }
+
+    /// That no tenant has this slug.
+    pub(super) async fn free(tx: &mut Tx, slug: &Slug) -> Result<()> {
+        match tenants::by_slug(tx, slug).await {
+            Err(store::Error::NotFound) => Ok(()),
+            Ok(_) => Err(Error::Taken(Wrong::new("slug", format!("{slug} is taken")))),
+            Err(error) => Err(error.into()),
         }
-        let mut signup = self.asked(&mut tx, caller, &new).await?;
+    }
+
+    /// Writes down that the caller asks for a tenant, and makes it where the plan is open to everybody.
+    pub(super) async fn open(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        wanted: UnprovenSignup,
+        mode: SignupMode,
+    ) -> Result<SignupRecord> {
+        let user = caller.user()?.user;
+        self.within_limits(tx, user, None).await?;
+        Self::free(tx, &wanted.slug).await?;
+        let UnprovenSignup { tenant_name, slug, plan, message, .. } = wanted;
+        let new = NewSignup { tenant: None, user, kind: SignupKind::Open, slug, tenant_name, plan, message };
+        let mut signup = self.asked(tx, caller, &new).await?;
         if mode == SignupMode::Automatic {
-            signup = self.opened(&mut tx, caller, &signup, BY_ITSELF).await?;
+            signup = self.opened(tx, caller, &signup, BY_ITSELF).await?;
         } else {
-            let admins = signups::platform_deciders(&mut tx, TOLD).await?;
+            let admins = signups::platform_deciders(tx, TOLD).await?;
             let deciders: Vec<Email> = admins.iter().filter_map(|email| email.parse().ok()).collect();
             let page = format!("{}/signups", self.settings.url_of(&self.settings.admin_host()));
-            self.tell_deciders(&mut tx, &signup, &deciders, &page).await?;
+            self.tell_deciders(tx, &signup, &deciders, &page).await?;
         }
-        tx.commit().await?;
         tracing::info!(slug = %signup.slug, state = %signup.state, "somebody asked for a tenant");
         Ok(signup)
     }

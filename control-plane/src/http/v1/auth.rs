@@ -16,6 +16,22 @@ fn accepted(message: &str) -> (StatusCode, axum::Json<Accepted>) {
     (StatusCode::ACCEPTED, axum::Json(Accepted { message: message.to_owned() }))
 }
 
+/// What whoever registers is told, whatever they ask for besides and whether or not there is an account.
+pub(super) fn registered() -> (StatusCode, axum::Json<Accepted>) {
+    accepted("Open the link in the mail that was sent to this address.")
+}
+
+impl std::convert::From<Register> for Registration {
+    fn from(body: Register) -> Self {
+        Self {
+            email: body.email,
+            name: body.name,
+            password: SecretString::from(body.password),
+            terms: body.terms,
+        }
+    }
+}
+
 fn tokens(signed_in: &SignedIn) -> axum::Json<Tokens> {
     axum::Json(Tokens {
         user_id: signed_in.user.0,
@@ -40,14 +56,8 @@ pub(super) async fn register(
     From(origin): From,
     Json(body): Json<Register>,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    let wanted = Registration {
-        email: body.email,
-        name: body.name,
-        password: SecretString::from(body.password),
-        terms: body.terms,
-    };
-    detached(async move { state.app.register(wanted, &origin).await }).await?;
-    Ok(accepted("Open the link in the mail that was sent to this address."))
+    detached(async move { state.app.register(body.into(), &origin).await }).await?;
+    Ok(registered())
 }
 
 /// Sign in.

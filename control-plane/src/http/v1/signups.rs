@@ -2,14 +2,18 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::auth::registered;
 use super::types::Page;
+use super::types::people::{Accepted, Register};
 use super::types::signups::{Approval, NewJoin, NewOpening, Rejection, Signup};
-use crate::app;
+use crate::app::people::Registration;
 use crate::app::signups::{Listing, Opening};
-use crate::http::caller::{Admin, Caller};
+use crate::app::{self, Who};
+use crate::http::caller::{Admin, Anybody, Caller};
 use crate::http::error::Problem;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::{AppState, detached};
@@ -63,12 +67,16 @@ fn page(found: app::Page<SignupRecord>) -> axum::Json<Page<Signup>> {
 }
 
 /// Ask to join a tenant. Where it lets everybody in, the answer is approved already.
+///
+/// Whoever is not signed in sends the `account` to be made; what they ask for counts once its address is proven. Whether
+/// the address has an account already is told by mail alone.
 #[utoipa::path(
     post, path = "/tenants/{tenant}/signups", tag = "signups", operation_id = "join_tenant",
-    params(("tenant" = String, Path, description = "Its slug or id.")),
+    security((), ("token" = [])), params(("tenant" = String, Path, description = "Its slug or id.")),
     request_body = NewJoin,
     responses(
         (status = 201, description = "It was heard.", body = Signup),
+        (status = 202, description = "Not signed in: a mail says what comes next.", body = Accepted),
         (status = 409, description = "They belong to it, or asked already, or the plan has no room.", body = Problem, content_type = "application/problem+json"),
         super::answers::Guarded, super::answers::Ranked, super::answers::Named, super::answers::Read,
         super::answers::Sent,
@@ -76,14 +84,29 @@ fn page(found: app::Page<SignupRecord>) -> axum::Json<Page<Signup>> {
 )]
 pub(super) async fn join(
     State(state): State<AppState>,
-    Caller(caller): Caller,
+    Anybody(caller): Anybody,
     Path(tenant): Path<String>,
     Json(body): Json<NewJoin>,
-) -> Result<(StatusCode, axum::Json<Signup>), Problem> {
+) -> Result<Response, Problem> {
     let app = state.app.clone();
     let message = body.message.unwrap_or_default();
+    if let Some(account) = account(&caller, body.account)? {
+        detached(async move { app.join_unknown(&tenant, &message, account, &caller.origin).await }).await?;
+        return Ok(registered().into_response());
+    }
     let asked = detached(async move { app.join_tenant(&caller, &tenant, &message).await }).await?;
-    Ok((StatusCode::CREATED, axum::Json(signup(asked))))
+    Ok((StatusCode::CREATED, axum::Json(signup(asked))).into_response())
+}
+
+/// The account that is to be made for somebody who is not signed in.
+fn account(caller: &app::Caller, sent: Option<Register>) -> Result<Option<Registration>, app::Error> {
+    let wrong = |message| Err(app::Error::wrong("account", message));
+    match (&caller.who, sent) {
+        (Who::Nobody, Some(account)) => Ok(Some(account.into())),
+        (Who::Nobody, None) => wrong("sign in, or send email, name and password of an account to be made"),
+        (_, Some(_)) => wrong("you are signed in: leave it out"),
+        (_, None) => Ok(None),
+    }
 }
 
 /// List who asked to join a tenant, the newest first.
@@ -157,24 +180,32 @@ pub(super) async fn reject_join(
 }
 
 /// Ask for a tenant of one's own. Where the plan is open to everybody it is being made already.
+///
+/// Whoever is not signed in sends the `account` to be made, as with the wish to join a tenant.
 #[utoipa::path(
     post, path = "/signups", tag = "signups", operation_id = "open_tenant",
-    request_body = NewOpening,
+    security((), ("token" = [])), request_body = NewOpening,
     responses(
         (status = 201, description = "It was heard.", body = Signup),
+        (status = 202, description = "Not signed in: a mail says what comes next.", body = Accepted),
         (status = 409, description = "The slug is taken or asked for, or a limit is reached.", body = Problem, content_type = "application/problem+json"),
         super::answers::Guarded, super::answers::Ranked, super::answers::Read, super::answers::Sent,
     )
 )]
 pub(super) async fn open(
     State(state): State<AppState>,
-    Caller(caller): Caller,
+    Anybody(caller): Anybody,
     Json(body): Json<NewOpening>,
-) -> Result<(StatusCode, axum::Json<Signup>), Problem> {
+) -> Result<Response, Problem> {
+    let account = account(&caller, body.account)?;
     let opening = Opening { name: body.name, slug: body.slug, plan: body.plan, message: body.message };
     let app = state.app.clone();
+    if let Some(account) = account {
+        detached(async move { app.open_unknown(&opening, account, &caller.origin).await }).await?;
+        return Ok(registered().into_response());
+    }
     let asked = detached(async move { app.open_tenant(&caller, &opening).await }).await?;
-    Ok((StatusCode::CREATED, axum::Json(signup(asked))))
+    Ok((StatusCode::CREATED, axum::Json(signup(asked))).into_response())
 }
 
 /// List what everybody asked for, the newest first.

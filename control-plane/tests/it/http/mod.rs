@@ -5,6 +5,7 @@ mod errors;
 mod events;
 mod invitations;
 mod limits;
+mod mails;
 mod matrix;
 mod members;
 mod people;
@@ -21,6 +22,7 @@ mod projects;
 mod races;
 mod schemathesis;
 mod signups;
+mod signups_unknown;
 mod tenants;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `freehold member`, `invite` and `signup` against the real API, over a socket.
+//! `freehold member`, `invite`, `signup`, `user`, `mail` and `audit` against the real API, over a socket.
 
 use control_plane::model::role::Role;
 use serde_json::{Value, json};
@@ -93,4 +93,45 @@ async fn people_are_run_from_the_command_line() {
     assert_eq!(out, format!("{}: the tenant globex was rejected\n", grace.email));
     freehold.ends(4, &["signup", "approve", wish]).await;
     assert_eq!(freehold.json(&["signup", "list", "--state", "pending"]).await, json!([]));
+}
+
+#[tokio::test]
+async fn users_mails_and_the_audit_log_are_run_from_the_command_line() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let freehold = Freehold::of(&world).await;
+    let ada = world.member("acme", Role::Owner).await;
+    let email = ada.email.as_str();
+    let shown = freehold.json(&["user", "show", email]).await;
+    assert_eq!((&shown["email"], &shown["memberships"][0]["slug"]), (&json!(email), &json!("acme")));
+    let out = freehold.ends(0, &["user", "suspend", email]).await;
+    assert_eq!(out, format!("{email} is suspended, and signed in nowhere\n"));
+    ada.get(&world, "/api/v1/me").await.expect(401);
+    freehold.ends(0, &["user", "resume", email]).await;
+    let listed = freehold.json(&["user", "list", "--search", email]).await;
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["id"]), (Some(1), &json!(ada.id.to_string())));
+    freehold.ends(3, &["user", "show", "nobody@example.com"]).await;
+
+    let to = new_address();
+    let mail = world.letter(&to).await;
+    freehold.ends(4, &["mail", "retry", &mail]).await;
+    world.give_up(&mail).await;
+    let listed = freehold.json(&["mail", "list", "--state", "dead"]).await;
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["id"]), (Some(1), &json!(mail)));
+    let table = freehold.ends(0, &["mail", "list", "--search", &to]).await;
+    assert!(table.starts_with("ID") && table.contains("no room"), "{table}");
+    let out = freehold.ends(0, &["mail", "retry", &mail]).await;
+    assert!(out.contains("queued"), "{out}");
+    assert_eq!(freehold.json(&["mail", "show", &mail]).await["state"], "queued");
+    freehold.ends(3, &["mail", "show", "none"]).await;
+
+    let listed = freehold.json(&["audit", "list", "--action", "user"]).await;
+    let actions: Vec<&str> =
+        listed.as_array().expect("entries").iter().filter_map(|entry| entry["action"].as_str()).collect();
+    assert_eq!(actions, ["user.resume", "user.suspend"]);
+    let of_tenant = freehold.json(&["audit", "list", "--tenant", "acme"]).await;
+    assert_eq!(of_tenant.as_array().map(Vec::len), Some(1), "{of_tenant}");
+    let out = freehold.ends(0, &["audit", "export", "--action", "mail.retry"]).await;
+    assert!(out.contains(&to), "{out}");
+    freehold.ends(0, &["audit", "verify"]).await;
 }

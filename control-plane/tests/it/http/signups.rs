@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::people::{Person, new_address};
 use super::{Answer, World};
 
-const JOINS: &str = "/api/v1/tenants/acme/signups";
-const OPENINGS: &str = "/api/v1/signups";
+pub(super) const JOINS: &str = "/api/v1/tenants/acme/signups";
+pub(super) const OPENINGS: &str = "/api/v1/signups";
 
-async fn set_mode(world: &World, slug: &str, mode: SignupMode) {
+pub(super) async fn set_mode(world: &World, slug: &str, mode: SignupMode) {
     let mut sql = world.registry.superuser().await;
     sqlx::query(
         "insert into freehold.tenant_policies (tenant_id, signups)
@@ -26,7 +26,7 @@ async fn set_mode(world: &World, slug: &str, mode: SignupMode) {
 }
 
 /// The kinds of the letters that an address was sent, in their order.
-async fn letters(world: &World, email: &str) -> Vec<String> {
+pub(super) async fn letters(world: &World, email: &str) -> Vec<String> {
     let mut sql = world.registry.superuser().await;
     sqlx::query_scalar("select kind from freehold.mails where recipient = $1 order by created_at, id")
         .bind(email)
@@ -67,7 +67,7 @@ async fn somebody_asks_to_join_and_those_who_may_decide() {
     ada.post(&world, "/api/v1/tenants/nowhere/signups", json!({})).await.expect(404);
     let long = json!({"message": "x".repeat(1001)});
     assert_eq!(ada.post(&world, JOINS, long).await.expect(422).fields(), ["message"]);
-    world.ask_as("", Method::POST, JOINS, Some(json!({}))).await.expect(401);
+    world.ask_as("none", Method::POST, JOINS, Some(json!({}))).await.expect(401);
     world.post(JOINS, json!({})).await.expect(403);
     member.post(&world, JOINS, json!({})).await.expect(409);
     let wish = ada.post(&world, JOINS, json!({"message": "I drive at night"})).await.expect(201).body;
@@ -117,6 +117,16 @@ async fn somebody_asks_to_join_and_those_who_may_decide() {
         (Some("rejected"), Some("We know you not"))
     );
     owner.post(&world, &reject, json!({"reason": "again"})).await.expect(409);
+    // who was declined does not ask again at once, and is told when
+    let early = grace.post(&world, JOINS, json!({})).await.expect(409);
+    assert!(early.text.contains("ask again from"), "{}", early.text);
+    let mut sql = world.registry.superuser().await;
+    sqlx::query(
+        "update freehold.signups set decided_at = decided_at - interval '24 hours' where state = 'rejected'",
+    )
+    .execute(&mut sql)
+    .await
+    .expect("a day later");
     // a platform admin may decide here, too
     let wish = grace.post(&world, JOINS, json!({})).await.expect(201).body;
     world.post(&decide(OPENINGS, &wish, "approve"), json!({})).await.expect(200);

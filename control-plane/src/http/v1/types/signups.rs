@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::people::Register;
 use crate::model::role::Role;
 use crate::model::signup::{SignupKind, SignupState};
 
@@ -38,9 +39,12 @@ pub struct Signup {
 }
 
 /// The wish to join a tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewJoin {
+    /// The account to be made for somebody who is not signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Register>,
     /// What those who decide are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000)]
@@ -48,9 +52,12 @@ pub struct NewJoin {
 }
 
 /// The wish to open a tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOpening {
+    /// The account to be made for somebody who is not signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Register>,
     /// What people call it: 1 to 120 characters on one line.
     #[schema(example = "Acme Fleet, Inc.", max_length = 120)]
     pub name: String,

@@ -15,6 +15,8 @@ pub enum Open {
     SignedIn,
     /// Users, for what is their own.
     Users,
+    /// The same, and whoever sends no token.
+    UsersOrNobody,
     /// Platform admins.
     Admins,
     /// Members of the tenant in the path whose role has this permission, and platform admins.
@@ -140,7 +142,7 @@ pub const TABLE: &[(&str, Open, &str)] = &[
     ),
     ("POST /api/v1/invitations/preview", Open::Everybody, r#"{"token":"none"}"#),
     ("POST /api/v1/invitations/accept", Open::Either, r#"{"token":"none"}"#),
-    ("POST /api/v1/tenants/{tenant}/signups", Open::Users, "{}"),
+    ("POST /api/v1/tenants/{tenant}/signups", Open::UsersOrNobody, "{}"),
     ("GET /api/v1/tenants/{tenant}/signups", Open::Members(Permission::SignupsDecide), ""),
     (
         "POST /api/v1/tenants/{tenant}/signups/{signup}/approve",
@@ -152,7 +154,7 @@ pub const TABLE: &[(&str, Open, &str)] = &[
         Open::Members(Permission::SignupsDecide),
         r#"{"reason":"no"}"#,
     ),
-    ("POST /api/v1/signups", Open::Users, r#"{"name":"Depot","slug":"depot"}"#),
+    ("POST /api/v1/signups", Open::UsersOrNobody, r#"{"name":"Depot","slug":"depot"}"#),
     ("GET /api/v1/signups", Open::Admins, ""),
     ("POST /api/v1/signups/{signup}/approve", Open::Admins, "{}"),
     ("POST /api/v1/signups/{signup}/reject", Open::Admins, r#"{"reason":"no"}"#),
