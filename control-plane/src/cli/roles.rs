@@ -131,8 +131,11 @@ pub(super) async fn worker(
         public: network::public_address(config),
         prober_secret: source.read(PROBER_SECRET)?,
     });
-    let password = config.mail.smtp.password_file.as_deref().map(keys::read).transpose()?;
-    let post = Post::new(store.clone(), MailSettings::new(config, password)).map_err(Error::failed)?;
+    let smtp = &config.mail.smtp;
+    let password = smtp.password_file.as_deref().map(keys::read).transpose()?;
+    let authorities = smtp.ca_file.as_deref().map(keys::read).transpose()?;
+    let settings = MailSettings::new(config, password, authorities);
+    let post = Post::new(store.clone(), settings).map_err(Error::failed)?;
     let firewall = Firewall::new(Arc::clone(&engine), installation, config, image);
     let deps = WorkerDeps {
         installation: installation.clone(),

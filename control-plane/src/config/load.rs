@@ -25,8 +25,14 @@ const OTHER_VARIABLES: [&str; 6] = [
 
 /// Settings that are paths; a relative one means the directory of the file it is written in, or the working
 /// directory if it comes from elsewhere.
-const PATHS: [&str; 5] =
-    ["home", "engine.socket", "stack.file", "stack.migrations", "mail.smtp.password_file"];
+const PATHS: [&str; 6] = [
+    "home",
+    "engine.socket",
+    "stack.file",
+    "stack.migrations",
+    "mail.smtp.password_file",
+    "mail.smtp.ca_file",
+];
 
 /// The largest settings file that is read, in bytes.
 const MAX_FILE: u64 = 256 * 1024;

@@ -26,6 +26,9 @@ pub struct SmtpConfig {
     pub username: Option<String>,
     /// A file that holds the password and nothing else. It is read by `up`, and given to the worker alone.
     pub password_file: Option<PathBuf>,
+    /// A file of certificates in PEM that the server's may be signed by, besides those that the worker's image trusts.
+    /// It is read by `up`, too.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Whether the way to the server is encrypted. It never falls back to less than is said here.
@@ -50,6 +53,7 @@ impl Default for MailConfig {
                 tls: SmtpTls::Starttls,
                 username: None,
                 password_file: None,
+                ca_file: None,
             },
         }
     }
@@ -75,6 +79,12 @@ impl MailConfig {
         }
         if smtp.username.is_some() != smtp.password_file.is_some() {
             return wrong("smtp.username", "it goes together with smtp.password_file");
+        }
+        if smtp.ca_file.is_some() && smtp.tls == SmtpTls::None {
+            return wrong(
+                "smtp.ca_file",
+                "without encryption no certificate is looked at: set smtp.tls, or leave it out",
+            );
         }
         if smtp.username.is_some() && smtp.tls == SmtpTls::None && !self.is_local() {
             return wrong("smtp.tls", "a password is not sent over the network in the open: starttls or tls");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::home::{self, Home};
+use crate::config::SmtpConfig;
 use crate::engine::SecretFile;
 use crate::identity;
 use crate::store;
@@ -23,6 +24,8 @@ pub const PEOPLE_KEY: &str = "people.key";
 pub const SUPERUSER: &str = "database_superuser";
 /// The password at the server that takes our mails.
 pub const SMTP_PASSWORD: &str = "smtp_password";
+/// Who may vouch for the server that takes our mails; no secret, and given like one.
+pub const SMTP_CA: &str = "smtp_ca.pem";
 /// The first platform admin's password.
 pub const ADMIN_PASSWORD: &str = "admin_password";
 
@@ -99,6 +102,8 @@ pub struct Keys {
     pub admin: SecretString,
     /// At the server that takes our mails, if it wants one; the operator's own.
     pub smtp: Option<SecretString>,
+    /// Certificates that the server's may be signed by, if the operator has some of their own.
+    pub smtp_ca: Option<SecretString>,
     passwords: BTreeMap<&'static str, SecretString>,
 }
 
@@ -106,12 +111,12 @@ pub struct Keys {
 const ROLES: &[&str] = &[store::OWNER_ROLE, store::API_ROLE, store::GATEWAY_ROLE, store::WORKER_ROLE];
 
 impl Keys {
-    /// Reads all keys and passwords, making those that are not there yet. The one at the mail server is in a file of
+    /// Reads all keys and passwords, making those that are not there yet. What belongs to the mail server is in files of
     /// the operator's.
     ///
     /// # Errors
     /// When a file cannot be read or written; the error names the path.
-    pub fn ensure(home: &Home, smtp: Option<&Path>) -> io::Result<Self> {
+    pub fn ensure(home: &Home, smtp: &SmtpConfig) -> io::Result<Self> {
         let once = |name: &str, make: &dyn Fn() -> SecretString| -> io::Result<SecretString> {
             let path = path_of(home, name);
             home::write_once(&path, || make().expose_secret().to_owned(), 0o600)
@@ -129,7 +134,8 @@ impl Keys {
             prober: once(PROBER_SECRET, &identity::random_secret)?,
             superuser: once(SUPERUSER, &identity::random_secret)?,
             admin: once(ADMIN_PASSWORD, &identity::random_secret)?,
-            smtp: smtp.map(read).transpose()?,
+            smtp: smtp.password_file.as_deref().map(read).transpose()?,
+            smtp_ca: smtp.ca_file.as_deref().map(read).transpose()?,
             passwords,
         })
     }
@@ -158,6 +164,7 @@ impl Keys {
             superuser: secret("superuser"),
             admin: secret("admin"),
             smtp: Some(secret("smtp")),
+            smtp_ca: Some(secret("smtp-ca")),
             passwords: ROLES.iter().map(|role| (*role, secret(role))).collect(),
         }
     }
@@ -180,8 +187,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let home = Home::new(&dir.path().join("home"));
         home.prepare().expect("prepared");
-        let first = Keys::ensure(&home, None).expect("made");
-        let second = Keys::ensure(&home, None).expect("read");
+        let smtp = crate::config::Config::default().mail.smtp;
+        let first = Keys::ensure(&home, &smtp).expect("made");
+        let second = Keys::ensure(&home, &smtp).expect("read");
         for (one, other) in first.all().into_iter().zip(second.all()) {
             assert_eq!(one.expose_secret(), other.expose_secret());
         }

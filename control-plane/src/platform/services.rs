@@ -133,6 +133,8 @@ impl Context<'_> {
         config.stack.migrations = None;
         config.mail.smtp.password_file =
             config.mail.smtp.password_file.map(|_| Path::new(keys::SECRETS).join(keys::SMTP_PASSWORD));
+        config.mail.smtp.ca_file =
+            config.mail.smtp.ca_file.map(|_| Path::new(keys::SECRETS).join(keys::SMTP_CA));
         config.log.format = LogFormat::Json;
         config
     }
@@ -188,7 +190,8 @@ impl Context<'_> {
         spec.files.push(self.keys.file_of_role(store::WORKER_ROLE));
         spec.files.push(SecretFile::new(keys::MASTER_KEY, self.keys.master.clone()));
         spec.files.push(SecretFile::new(keys::PROBER_SECRET, self.keys.prober.clone()));
-        let smtp = self.keys.smtp.iter().map(|secret| SecretFile::new(keys::SMTP_PASSWORD, secret.clone()));
+        let smtp = [(keys::SMTP_PASSWORD, &self.keys.smtp), (keys::SMTP_CA, &self.keys.smtp_ca)];
+        let smtp = smtp.into_iter().filter_map(|(name, kept)| Some(SecretFile::new(name, kept.clone()?)));
         spec.files.extend(smtp);
         Ok(spec)
     }
@@ -354,7 +357,14 @@ mod tests {
             assert_eq!(files(Service::Gateway), ["config.yaml", "database_gateway"]);
             assert_eq!(
                 files(Service::Worker),
-                ["config.yaml", "database_worker", "master.key", "prober.secret", "smtp_password"]
+                [
+                    "config.yaml",
+                    "database_worker",
+                    "master.key",
+                    "prober.secret",
+                    "smtp_ca.pem",
+                    "smtp_password"
+                ]
             );
             assert_eq!(files(Service::Edge), ["prober.secret"]);
         });

@@ -28,6 +28,8 @@ pub struct MailSettings {
     pub site: String,
     /// The server that takes them, with the password there; without one, they are kept to be read.
     pub smtp: Option<(SmtpConfig, Option<SecretString>)>,
+    /// Certificates in PEM that the server's may be signed by, besides those that this machine trusts.
+    pub authorities: Option<SecretString>,
     /// How often to look for what is due.
     pub look: Duration,
     /// The pauses between attempts; after the last of them, there is one more.
@@ -51,13 +53,14 @@ const TIDY: Duration = Duration::from_secs(3_600);
 impl MailSettings {
     /// As the configuration says.
     #[must_use]
-    pub fn new(config: &Config, password: Option<SecretString>) -> Self {
+    pub fn new(config: &Config, password: Option<SecretString>, authorities: Option<SecretString>) -> Self {
         let mail = &config.mail;
         Self {
             from: mail.from.clone(),
             from_name: mail.from_name.clone(),
             site: config.public_url(),
             smtp: mail.smtp.host.is_some().then(|| (mail.smtp.clone(), password)),
+            authorities,
             look: Duration::from_secs(2),
             pauses: PAUSES.map(Duration::from_secs).to_vec(),
         }

@@ -6,7 +6,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{Address, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
@@ -63,7 +63,7 @@ impl Server {
         settings: &MailSettings,
     ) -> Result<Self, String> {
         let host = smtp.host.clone().unwrap_or_default();
-        let parameters = || TlsParameters::new(host.clone()).map_err(|error| error.to_string());
+        let parameters = || parameters(&host, settings.authorities.as_ref());
         let tls = match smtp.tls {
             SmtpTls::None => Tls::None,
             SmtpTls::Starttls => Tls::Required(parameters()?),
@@ -102,6 +102,21 @@ impl Server {
             .multipart(MultiPart::alternative().singlepart(text).singlepart(html))
             .map_err(|error| error.to_string())
     }
+}
+
+/// How the server has to show who it is.
+fn parameters(host: &str, authorities: Option<&SecretString>) -> Result<TlsParameters, String> {
+    let mut builder = TlsParameters::builder(host.to_owned());
+    if let Some(pem) = authorities {
+        let pem = pem.expose_secret();
+        if !pem.contains("-----BEGIN CERTIFICATE-----") {
+            return Err("mail.smtp.ca_file: certificates in PEM are expected".to_owned());
+        }
+        let certificates =
+            Certificate::from_pem(pem.as_bytes()).map_err(|error| format!("mail.smtp.ca_file: {error}"))?;
+        builder = builder.add_root_certificate(certificates);
+    }
+    builder.build().map_err(|error| error.to_string())
 }
 
 /// What an answer of the server means for the mail.

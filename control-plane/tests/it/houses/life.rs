@@ -4,14 +4,18 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::installation::Installation;
+use super::mailed;
 use super::objects::{containers, docker, house_of, of_houses};
 use super::tenants::Admin;
+use crate::mail::sink::Sink;
 
 #[tokio::test]
 async fn a_tenant_is_born_rests_changes_and_goes() {
-    let installation = Installation::up();
+    let sink = Sink::start(&[]);
+    let installation = Installation::up_with(&mailed::through(&sink));
     let admin = Admin::of(&installation);
     admin.create("acme").await;
+    mailed::comes_in(&installation, &sink, "acme").await;
     assert_eq!(admin.add_vehicle("acme", "Blue truck").await.status, StatusCode::CREATED);
     let house = house_of(&installation, "acme");
 

@@ -8,6 +8,7 @@ pub mod installation;
 mod isolation;
 mod life;
 pub mod load;
+mod mailed;
 pub mod objects;
 mod repair;
 mod replacement;

@@ -1,6 +1,7 @@
 //! Mails on their way from the registry to a server.
 
-mod sink;
+pub mod sink;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -26,12 +27,13 @@ fn settings(port: Option<u16>) -> MailSettings {
         tls: SmtpTls::None,
         username: None,
         password_file: None,
+        ca_file: None,
     };
     MailSettings {
         smtp: port.map(|port| (smtp(port), None)),
         look: Duration::from_millis(20),
         pauses: vec![Duration::from_millis(10); 3],
-        ..MailSettings::new(&Config::default(), None)
+        ..MailSettings::new(&Config::default(), None, None)
     }
 }
 
@@ -244,7 +246,7 @@ async fn a_mail_whose_sender_died_is_sent_by_the_next_under_the_same_id() {
 #[tokio::test]
 async fn a_password_is_shown_where_it_is_wanted_and_no_way_is_less_closed_than_it_was_set() {
     let registry = Registry::start().await;
-    let sink = Sink::start(&["freehold", "right one"]);
+    let sink = Sink::start(&["--account", "freehold", "right one"]);
     let signed_in = |password: &str, tls| {
         let mut settings = settings(Some(sink.port));
         settings.pauses = vec![Duration::from_secs(3600)];

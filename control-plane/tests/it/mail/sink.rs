@@ -32,14 +32,14 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Starts one; with a name and a password, it takes mails from nobody else.
-    pub fn start(account: &[&str]) -> Self {
+    /// Starts one with options that its file tells of.
+    pub fn start(options: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join("../target/venv/bin/python");
         assert!(python.exists(), "{} is missing: scripts/test makes it", python.display());
         let mut process = Command::new(python)
             .arg(root.join("tests/it/mail/sink.py"))
-            .args(account)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the mail server starts");
