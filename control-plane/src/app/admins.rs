@@ -8,6 +8,7 @@ use super::audit::{Action, Entry};
 use super::caller::{Caller, Origin, Who};
 use super::error::Error;
 use super::failures::Try;
+use super::people::{Holder, Second};
 use super::rules::EMAIL_BYTES;
 use super::{App, Result};
 use crate::identity::passwords::{self, Verdict};
@@ -29,8 +30,15 @@ impl App {
     /// anybody has the email cannot be told from the answer nor from the time it takes.
     ///
     /// # Errors
-    /// `WrongCredentials`, also for an admin who is disabled; `TooManyFailures`; `Invalid` for what is too long.
-    pub async fn sign_in_admin(&self, email: &str, password: &SecretString, origin: Origin) -> Result<Token> {
+    /// `WrongCredentials`, also for an admin who is disabled; `SecondFactorRequired`; `WrongSecondFactor`;
+    /// `TooManyFailures`; `Invalid` for what is too long.
+    pub async fn sign_in_admin(
+        &self,
+        email: &str,
+        password: &SecretString,
+        code: Option<&str>,
+        origin: Origin,
+    ) -> Result<Token> {
         let email = email.trim().to_lowercase();
         let address = origin.address.clone();
         let address = address.as_str();
@@ -42,14 +50,9 @@ impl App {
         }
         let one = Try::of_admin(&email, address);
         let Some(admin) = self.verified(&one, &email, password).await? else {
-            tracing::info!(%email, %address, "a sign-in failed");
-            let by = Caller { who: Who::Nobody, origin };
-            let mut tx = self.begin_as_system().await?;
-            let error = self.failed(&mut tx, &one).await?;
-            self.auditor.write(&mut tx, &by, Entry::refused(Action::AdminSignIn, None, &email)).await?;
-            tx.commit().await?;
-            return Err(error);
+            return Err(self.admin_not_let_in(&one, &email, &origin).await?);
         };
+        let holder = Holder::admin(&admin, &origin);
         let minutes = self.settings.token_minutes;
         let expires_at = Utc::now() + TimeDelta::minutes(i64::from(minutes));
         let subject = Subject {
@@ -60,12 +63,36 @@ impl App {
         };
         let by = Caller { who: Who::Admin { id: admin.id, email: email.clone() }, origin: origin.clone() };
         let mut tx = self.begin_as_system().await?;
-        self.went_well(&mut tx, &one).await?;
+        // Whether the password is right is told to nobody who may be guessing.
+        self.may_try(&mut tx, &one).await?;
+        match self.second_factor(&mut tx, &holder, code).await? {
+            Second::None | Second::Given => {}
+            Second::Missing => return Err(Error::SecondFactorRequired),
+            Second::Wrong => {
+                drop(tx);
+                return Err(match self.admin_not_let_in(&one, &email, &origin).await? {
+                    Error::WrongCredentials => Error::WrongSecondFactor,
+                    other => other,
+                });
+            }
+        }
+        self.shown(&mut tx, &one).await?;
         self.auditor.write(&mut tx, &by, Entry::done(Action::AdminSignIn, None, &email)).await?;
         tx.commit().await?;
         let text = self.issuer.issue(subject, ADMIN_AUDIENCE, minutes).map_err(Error::internal)?;
         tracing::info!(%email, %address, "signed in");
         Ok(Token { text: text.into(), expires_at })
+    }
+
+    /// Counts and writes down what failed; what to answer.
+    async fn admin_not_let_in(&self, one: &Try, email: &str, origin: &Origin) -> Result<Error> {
+        tracing::info!(%email, address = %origin.address, "a sign-in failed");
+        let by = Caller { who: Who::Nobody, origin: origin.clone() };
+        let mut tx = self.begin_as_system().await?;
+        let error = self.failed(&mut tx, one).await?;
+        self.auditor.write(&mut tx, &by, Entry::refused(Action::AdminSignIn, None, email)).await?;
+        tx.commit().await?;
+        Ok(error)
     }
 
     /// The admin of this email and password; none when there is none.

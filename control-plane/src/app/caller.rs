@@ -164,19 +164,40 @@ impl App {
     /// revoked, is nobody.
     ///
     /// # Errors
-    /// `Unauthenticated` when it is nobody's, or not any more.
+    /// `Unauthenticated` when it is nobody's, or not any more; `Forbidden` for an admin without a second factor where it
+    /// is required.
     pub async fn who(&self, token: &str, origin: Origin) -> Result<Caller> {
-        let audiences = [USER_AUDIENCE, ADMIN_AUDIENCE];
-        let claims = self.tokens.verify(token, &audiences).map_err(|_| Error::Unauthenticated)?;
-        let who = match (claims.aud.as_str(), claims.sid) {
-            (USER_AUDIENCE, Some(session)) => Who::User(self.principal(session).await?),
-            (ADMIN_AUDIENCE, None) => self.admin_of(&claims.sub).await?,
-            _ => return Err(Error::Unauthenticated),
-        };
-        Ok(Caller { who, origin })
+        let (caller, lacking) = self.recognised(token, origin).await?;
+        if lacking {
+            return Err(Error::Forbidden(
+                "platform admins need a second factor here: set one up, and sign in with it".to_owned(),
+            ));
+        }
+        Ok(caller)
     }
 
-    async fn admin_of(&self, subject: &str) -> Result<Who> {
+    /// The same for what is open to an admin who is yet to set up the second factor that is required.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when it is nobody's, or not any more.
+    pub async fn who_may_enrol(&self, token: &str, origin: Origin) -> Result<Caller> {
+        Ok(self.recognised(token, origin).await?.0)
+    }
+
+    /// Who sent a token, and whether it is an admin who lacks a second factor that is required.
+    async fn recognised(&self, token: &str, origin: Origin) -> Result<(Caller, bool)> {
+        let audiences = [USER_AUDIENCE, ADMIN_AUDIENCE];
+        let claims = self.tokens.verify(token, &audiences).map_err(|_| Error::Unauthenticated)?;
+        let (who, lacking) = match (claims.aud.as_str(), claims.sid) {
+            (USER_AUDIENCE, Some(session)) => (Who::User(self.principal(session).await?), false),
+            (ADMIN_AUDIENCE, None) => self.admin_of(&claims.sub, claims.iat).await?,
+            _ => return Err(Error::Unauthenticated),
+        };
+        Ok((Caller { who, origin }, lacking))
+    }
+
+    /// The admin of a token from this second on, and whether they lack a second factor that is required.
+    async fn admin_of(&self, subject: &str, issued_at: i64) -> Result<(Who, bool)> {
         let id: AdminId = subject.parse().map_err(|_| Error::Unauthenticated)?;
         let mut tx = self.begin_as_system().await?;
         let admin = match admins::by_id(&mut tx, id).await {
@@ -187,7 +208,12 @@ impl App {
         if admin.disabled_at.is_some() {
             return Err(Error::Unauthenticated);
         }
-        Ok(Who::Admin { id: admin.id, email: admin.email })
+        // A token from before was given for the password alone.
+        if admin.second_factor_since.is_some_and(|since| issued_at < since.timestamp()) {
+            return Err(Error::Unauthenticated);
+        }
+        let lacking = self.settings.admins_need_second_factor && admin.second_factor_since.is_none();
+        Ok((Who::Admin { id: admin.id, email: admin.email }, lacking))
     }
 
     /// Who a session's user is, and what they may do where.

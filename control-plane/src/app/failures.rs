@@ -116,16 +116,7 @@ impl App {
         Ok(Error::WrongCredentials)
     }
 
-    /// Notes that a try was right.
-    ///
-    /// # Errors
-    /// `TooManyFailures` when so many others failed meanwhile that this one may not count either.
-    pub(super) async fn went_well(&self, tx: &mut Tx, one: &Try) -> Result<()> {
-        self.may_try(tx, one).await?;
-        self.shown(tx, one).await
-    }
-
-    /// Notes that somebody has shown, by what was mailed to them, that the account is theirs.
+    /// Notes that somebody has shown that the account is theirs, by its password or by what was mailed to them.
     ///
     /// # Errors
     /// When the registry cannot be reached.

@@ -26,6 +26,8 @@ pub struct Settings {
     pub retention: Duration,
     /// How people sign in.
     pub people: PeopleConfig,
+    /// Whether platform admins may do nothing without a second factor but set one up.
+    pub admins_need_second_factor: bool,
     /// How long a platform admin's token is valid.
     pub token_minutes: u32,
 }
@@ -41,6 +43,7 @@ impl From<&Config> for Settings {
             pool: config.network.pool,
             retention: Duration::from_secs(u64::from(config.worker.retention_days) * 86_400),
             people: config.people.clone(),
+            admins_need_second_factor: config.admin.require_second_factor,
             token_minutes: config.token_minutes,
         }
     }

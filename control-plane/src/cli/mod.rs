@@ -21,6 +21,7 @@ mod progress;
 mod release;
 mod role;
 mod roles;
+mod second_factor;
 mod serve;
 mod signup;
 mod status;
@@ -147,6 +148,9 @@ pub enum Command {
     /// Releases that tenants can run
     #[command(subcommand)]
     Release(release::Command),
+    /// The admin's second factor: set it up or take it away
+    #[command(subcommand)]
+    SecondFactor(second_factor::Command),
     /// Sign in and print a token, for scripts
     Token(token::Arguments),
     /// Build the platform's own images
@@ -214,6 +218,7 @@ impl Command {
             Self::Release(command) => release::run(&command, &session).await,
             Self::Audit(command) => audit::run(&command, &session).await,
             Self::Mail(command) => mail::run(&command, &session).await,
+            Self::SecondFactor(command) => second_factor::run(command, &session).await,
             Self::Token(arguments) => token::run(&arguments, &session).await,
             Self::Images(command) => images::run(&command, &session).await,
             Self::Config(arguments) => config::run(&arguments, &session),

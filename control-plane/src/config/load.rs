@@ -14,13 +14,14 @@ use crate::model::plan::{Plan, PlanName};
 const PREFIX: &str = "FREEHOLD_";
 
 /// Variables with our prefix that are no settings: they belong to single commands or to tests.
-const OTHER_VARIABLES: [&str; 6] = [
+const OTHER_VARIABLES: [&str; 7] = [
     "FREEHOLD_CONFIG",
     "FREEHOLD_TOKEN",
     "FREEHOLD_URL",
     "FREEHOLD_EMAIL",
     "FREEHOLD_FAULT",
     "FREEHOLD_PASSWORD",
+    "FREEHOLD_SECOND_FACTOR",
 ];
 
 /// Settings that are paths; a relative one means the directory of the file it is written in, or the working

@@ -141,6 +141,8 @@ pub struct GatewayConfig {
 pub struct AdminConfig {
     /// `admin@<domain>` unless set.
     pub email: String,
+    /// Whether platform admins may do nothing without a second factor but set one up.
+    pub require_second_factor: bool,
 }
 
 /// How people sign in, and for how long.
@@ -281,7 +283,7 @@ impl Default for Config {
                 holds: 1024,
                 wakes_per_minute: 30,
             },
-            admin: AdminConfig { email: "admin@freehold.localhost".to_owned() },
+            admin: AdminConfig { email: "admin@freehold.localhost".to_owned(), require_second_factor: false },
             people: PeopleConfig {
                 argon2: Argon2Config::default(),
                 password_strength: 3,

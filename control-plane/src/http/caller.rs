@@ -17,19 +17,42 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)
-            .ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer <token>"))?;
-        match state.app.who(token, origin(&parts.headers)).await {
-            Ok(caller) => {
-                limits::count_caller(&state.limits, parts, &caller)?;
-                Ok(Self(caller))
-            }
-            Err(error @ app::Error::Unauthenticated) => {
-                limits::count_stranger(&state.limits, parts)?;
-                Err(error.into())
-            }
-            Err(error) => Err(error.into()),
+        recognised(parts, state, false).await.map(Self)
+    }
+}
+
+/// The same, and a platform admin who is yet to set up the second factor that is required.
+#[derive(Debug, Clone)]
+pub struct Enrolling(pub app::Caller);
+
+impl FromRequestParts<AppState> for Enrolling {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        recognised(parts, state, true).await.map(Self)
+    }
+}
+
+/// Recognises and counts whoever sent a request.
+async fn recognised(parts: &Parts, state: &AppState, enrolling: bool) -> Result<app::Caller, Problem> {
+    let token = bearer(&parts.headers)
+        .ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer <token>"))?;
+    let origin = origin(&parts.headers);
+    let known = if enrolling {
+        state.app.who_may_enrol(token, origin).await
+    } else {
+        state.app.who(token, origin).await
+    };
+    match known {
+        Ok(caller) => {
+            limits::count_caller(&state.limits, parts, &caller)?;
+            Ok(caller)
         }
+        Err(error @ app::Error::Unauthenticated) => {
+            limits::count_stranger(&state.limits, parts)?;
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
 use totp_rs::{Builder, Secret};
+use uuid::Uuid;
 
 use super::people_key::{PeopleKey, Use};
 use super::random_bytes;
-use crate::model::ids::UserId;
 
 /// Codes for when the app is lost.
 const RECOVERY_CODES: usize = 10;
@@ -79,11 +79,11 @@ pub fn recovery_codes() -> Vec<SecretString> {
 
 /// What is kept of a recovery code: it is short enough that a plain hash could be guessed. None when it cannot be one.
 #[must_use]
-pub fn recovery_hash(key: &PeopleKey, user: UserId, code: &str) -> Option<[u8; 32]> {
+pub fn recovery_hash(key: &PeopleKey, owner: Uuid, code: &str) -> Option<[u8; 32]> {
     // As people type it.
     let letters: String = code.trim().to_lowercase().chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     let plain = letters.len() == RECOVERY_LETTERS && letters.bytes().all(|b| ALPHABET.contains(&b));
-    plain.then(|| key.code(Use::RecoveryCode, &[user.0.as_bytes(), letters.as_bytes()]))
+    plain.then(|| key.code(Use::RecoveryCode, &[owner.as_bytes(), letters.as_bytes()]))
 }
 
 #[cfg(test)]
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn recovery_codes_are_read_as_people_type_them() {
-        let (key, user) = (PeopleKey::generate(), UserId::random());
+        let (key, user) = (PeopleKey::generate(), Uuid::new_v4());
         let codes = recovery_codes();
         assert_eq!(codes.len(), RECOVERY_CODES);
         let hash = |code: &str| recovery_hash(&key, user, code);
@@ -139,7 +139,7 @@ mod tests {
         assert!(hash(code).is_some());
         assert_eq!(hash(code), hash(&format!(" {} ", code.to_uppercase().replace('-', " "))));
         assert_ne!(hash(code), hash(codes[1].expose_secret()));
-        assert_ne!(hash(code), recovery_hash(&key, UserId::random(), code));
+        assert_ne!(hash(code), recovery_hash(&key, Uuid::new_v4(), code));
         for bad in ["", "123456", "abcdef-abcde", "abcdef-abcde1"] {
             assert_eq!(hash(bad), None, "{bad:?}");
         }

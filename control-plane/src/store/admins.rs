@@ -19,6 +19,8 @@ pub struct AdminRecord {
     pub password_hash: String,
     pub created_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when they sign in with a second factor, if they do.
+    pub second_factor_since: Option<DateTime<Utc>>,
 }
 
 impl fmt::Debug for AdminRecord {
@@ -30,17 +32,22 @@ impl fmt::Debug for AdminRecord {
     }
 }
 
+macro_rules! admin_select {
+    () => {
+        "select a.id, a.email, a.password_hash, a.created_at, a.disabled_at, f.confirmed_at as second_factor_since \
+           from freehold.admins a left join freehold.admin_second_factors f on f.admin_id = a.id "
+    };
+}
+
 /// The admin with this email, in any case of its letters.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<AdminRecord>> {
-    Ok(sqlx::query_as(
-        "select id, email, password_hash, created_at, disabled_at from freehold.admins where email = lower($1)",
-    )
-    .bind(email)
-    .fetch_optional(tx.sql())
-    .await?)
+    Ok(sqlx::query_as(concat!(admin_select!(), "where a.email = lower($1)"))
+        .bind(email)
+        .fetch_optional(tx.sql())
+        .await?)
 }
 
 /// The admin with this id.
@@ -48,12 +55,7 @@ pub async fn by_email(tx: &mut Tx, email: &str) -> Result<Option<AdminRecord>> {
 /// # Errors
 /// [`super::Error::NotFound`] when there is none.
 pub async fn by_id(tx: &mut Tx, id: AdminId) -> Result<AdminRecord> {
-    Ok(sqlx::query_as(
-        "select id, email, password_hash, created_at, disabled_at from freehold.admins where id = $1",
-    )
-    .bind(id)
-    .fetch_one(tx.sql())
-    .await?)
+    Ok(sqlx::query_as(concat!(admin_select!(), "where a.id = $1")).bind(id).fetch_one(tx.sql()).await?)
 }
 
 /// Makes the first admin. `None` when there is one already, and nothing was made.

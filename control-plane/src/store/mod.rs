@@ -258,6 +258,11 @@ pub fn migrations() -> Vec<Migration> {
         file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
         file(10, "unproven_signups", include_str!("../../../migrations/platform/V10__unproven_signups.sql")),
         file(13, "browser_sessions", include_str!("../../../migrations/platform/V13__browser_sessions.sql")),
+        file(
+            14,
+            "admin_second_factors",
+            include_str!("../../../migrations/platform/V14__admin_second_factors.sql"),
+        ),
     ]
 }
 

@@ -1,12 +1,42 @@
 //! Second factors, and the codes for when they are lost.
 
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
 
 use super::{Error, Notice, Result, Tx};
-use crate::model::ids::{SessionId, UserId};
+use crate::model::ids::{AdminId, SessionId, UserId};
 use crate::model::secret::Sealed;
 
-/// A user's second factor, as it is kept.
+/// Whose second factor it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    User(UserId),
+    Admin(AdminId),
+}
+
+impl Owner {
+    #[must_use]
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::User(id) => id.0,
+            Self::Admin(id) => id.0,
+        }
+    }
+
+    /// A statement with the names of this owner's tables in place of `{factors}` and `{codes}`, and of the column that
+    /// they are known by in place of `{owner}`.
+    fn sql(self, statement: &str) -> AssertSqlSafe<String> {
+        let (factors, codes, owner) = match self {
+            Self::User(_) => ("second_factors", "recovery_codes", "user_id"),
+            Self::Admin(_) => ("admin_second_factors", "admin_recovery_codes", "admin_id"),
+        };
+        let statement = statement.replace("{factors}", &format!("freehold.{factors}"));
+        let statement = statement.replace("{codes}", &format!("freehold.{codes}"));
+        AssertSqlSafe(statement.replace("{owner}", owner))
+    }
+}
+
+/// A second factor, as it is kept.
 #[derive(Debug, Clone)]
 pub struct SecondFactorRecord {
     pub sealed: Sealed,
@@ -25,16 +55,16 @@ struct Row {
     last_step: i64,
 }
 
-/// A user's second factor, for this transaction alone until its end.
+/// Somebody's second factor, for this transaction alone until its end.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn lock(tx: &mut Tx, user: UserId) -> Result<Option<SecondFactorRecord>> {
-    let row: Option<Row> = sqlx::query_as(
+pub async fn lock(tx: &mut Tx, owner: Owner) -> Result<Option<SecondFactorRecord>> {
+    let row: Option<Row> = sqlx::query_as(owner.sql(
         "select key_version, nonce, sealed, confirmed_at is not null as confirmed, last_step
-           from freehold.second_factors where user_id = $1 for update",
-    )
-    .bind(user)
+           from {factors} where {owner} = $1 for update",
+    ))
+    .bind(owner.id())
     .fetch_optional(tx.sql())
     .await?;
     row.map(|row| {
@@ -53,14 +83,14 @@ pub async fn lock(tx: &mut Tx, user: UserId) -> Result<Option<SecondFactorRecord
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn begin(tx: &mut Tx, user: UserId, sealed: &Sealed) -> Result<bool> {
-    let done = sqlx::query(
-        "insert into freehold.second_factors (user_id, key_version, nonce, sealed) values ($1, $2, $3, $4)
-         on conflict (user_id) do update
+pub async fn begin(tx: &mut Tx, owner: Owner, sealed: &Sealed) -> Result<bool> {
+    let done = sqlx::query(owner.sql(
+        "insert into {factors} as f ({owner}, key_version, nonce, sealed) values ($1, $2, $3, $4)
+         on conflict ({owner}) do update
             set key_version = $2, nonce = $3, sealed = $4, last_step = 0, created_at = now()
-          where second_factors.confirmed_at is null",
-    )
-    .bind(user)
+          where f.confirmed_at is null",
+    ))
+    .bind(owner.id())
     .bind(sealed.key_version)
     .bind(sealed.nonce.as_slice())
     .bind(&sealed.ciphertext)
@@ -73,12 +103,12 @@ pub async fn begin(tx: &mut Tx, user: UserId, sealed: &Sealed) -> Result<bool> {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn take_step(tx: &mut Tx, user: UserId, step: i64) -> Result<()> {
-    sqlx::query(
-        "update freehold.second_factors set last_step = $2, confirmed_at = coalesce(confirmed_at, now())
-          where user_id = $1",
-    )
-    .bind(user)
+pub async fn take_step(tx: &mut Tx, owner: Owner, step: i64) -> Result<()> {
+    sqlx::query(owner.sql(
+        "update {factors} set last_step = $2, confirmed_at = coalesce(confirmed_at, now())
+          where {owner} = $1",
+    ))
+    .bind(owner.id())
     .bind(step)
     .execute(tx.sql())
     .await?;
@@ -99,19 +129,23 @@ pub async fn given_in(tx: &mut Tx, user: UserId, session: SessionId) -> Result<(
     Ok(())
 }
 
-/// Takes a user's second factor away, with its recovery codes. Their sessions have none from now on.
+/// Takes somebody's second factor away, with its recovery codes. A user's sessions have none from now on.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn remove(tx: &mut Tx, user: UserId) -> Result<()> {
-    for statement in [
-        "delete from freehold.second_factors where user_id = $1",
-        "delete from freehold.recovery_codes where user_id = $1",
-        "update freehold.sessions set second_factor = false where user_id = $1 and second_factor",
-    ] {
-        sqlx::query(statement).bind(user).execute(tx.sql()).await?;
+pub async fn remove(tx: &mut Tx, owner: Owner) -> Result<()> {
+    for statement in ["delete from {factors} where {owner} = $1", "delete from {codes} where {owner} = $1"] {
+        sqlx::query(owner.sql(statement)).bind(owner.id()).execute(tx.sql()).await?;
     }
-    tx.tell(Notice::Person(user));
+    if let Owner::User(user) = owner {
+        sqlx::query(
+            "update freehold.sessions set second_factor = false where user_id = $1 and second_factor",
+        )
+        .bind(user)
+        .execute(tx.sql())
+        .await?;
+        tx.tell(Notice::Person(user));
+    }
     Ok(())
 }
 
@@ -119,14 +153,14 @@ pub async fn remove(tx: &mut Tx, user: UserId) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn replace_codes(tx: &mut Tx, user: UserId, hashes: &[[u8; 32]]) -> Result<()> {
-    sqlx::query("delete from freehold.recovery_codes where user_id = $1")
-        .bind(user)
+pub async fn replace_codes(tx: &mut Tx, owner: Owner, hashes: &[[u8; 32]]) -> Result<()> {
+    sqlx::query(owner.sql("delete from {codes} where {owner} = $1"))
+        .bind(owner.id())
         .execute(tx.sql())
         .await?;
     let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
-    sqlx::query("insert into freehold.recovery_codes (user_id, hash) select $1, unnest($2::bytea[])")
-        .bind(user)
+    sqlx::query(owner.sql("insert into {codes} ({owner}, hash) select $1, unnest($2::bytea[])"))
+        .bind(owner.id())
         .bind(hashes)
         .execute(tx.sql())
         .await?;
@@ -137,11 +171,11 @@ pub async fn replace_codes(tx: &mut Tx, user: UserId, hashes: &[[u8; 32]]) -> Re
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn take_code(tx: &mut Tx, user: UserId, hash: &[u8]) -> Result<bool> {
+pub async fn take_code(tx: &mut Tx, owner: Owner, hash: &[u8]) -> Result<bool> {
     let done = sqlx::query(
-        "update freehold.recovery_codes set used_at = now() where user_id = $1 and hash = $2 and used_at is null",
+        owner.sql("update {codes} set used_at = now() where {owner} = $1 and hash = $2 and used_at is null"),
     )
-    .bind(user)
+    .bind(owner.id())
     .bind(hash)
     .execute(tx.sql())
     .await?;

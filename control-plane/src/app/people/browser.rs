@@ -12,7 +12,7 @@ use super::super::{App, Result};
 use super::acting;
 use super::device::describe;
 use super::refresh::{LONGEST, Refresh, ends};
-use super::second_factor::Second;
+use super::second_factor::{Holder, Second};
 use super::sign_in::{Admission, Granted, SignIn};
 use super::ticket::{Shown, Ticket};
 use crate::identity::random_secret;
@@ -133,7 +133,7 @@ impl App {
         }
         let one = Try::of_user(user.email.as_str(), &origin.address);
         self.may_try(&mut tx, &one).await?;
-        let second = self.second_factor(&mut tx, &user, Some(code)).await?;
+        let second = self.second_factor(&mut tx, &Holder::user(&user, origin), Some(code)).await?;
         match second {
             Second::None | Second::Given => {}
             Second::Missing => return Err(Error::wrong("code", "enter the code")),

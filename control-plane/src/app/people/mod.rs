@@ -16,6 +16,7 @@ mod tidy;
 pub use browser::{Browser, BrowserSession, Step};
 pub use register::Registration;
 pub use second_factor::Enrolment;
+pub(super) use second_factor::{Holder, Second};
 pub use sessions::SignedIn;
 pub use sign_in::SignIn;
 pub(super) use tidy::keep_tidy;

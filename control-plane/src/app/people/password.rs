@@ -8,7 +8,7 @@ use super::super::error::{Error, Wrong};
 use super::super::failures::Try;
 use super::super::{App, Result};
 use super::beat::at_the_beat;
-use super::{acting, email, mailed, nobody};
+use super::{Holder, acting, email, mailed, nobody};
 use crate::identity::passwords::Verdict;
 use crate::model::email::Email;
 use crate::model::ids::SessionId;
@@ -87,7 +87,8 @@ impl App {
         password: SecretString,
     ) -> Result<()> {
         let user = self.myself(caller).await?;
-        self.ask_password(caller, &user, before, "current_password").await?;
+        let holder = Holder::user(&user, &caller.origin);
+        self.ask_password(caller, &holder, before, "current_password").await?;
         let hash = self.new_password_hash(password, &[user.email.as_str(), &user.name]).await?;
         let me = caller.user()?;
         let mut tx = self.store.begin(Scope::Person(me.user)).await?;
@@ -108,25 +109,25 @@ impl App {
     pub(super) async fn ask_password(
         &self,
         caller: &Caller,
-        user: &UserRecord,
+        holder: &Holder,
         password: &SecretString,
         field: &str,
     ) -> Result<()> {
-        let one = Try::of_user(user.email.as_str(), &caller.origin.address);
+        let one = &holder.attempt;
         let mut tx = self.begin_as_system().await?;
-        self.may_try(&mut tx, &one).await?;
+        self.may_try(&mut tx, one).await?;
         tx.commit().await?;
-        let verdict = self.compare_password(password, user.password_hash.clone()).await?;
+        let verdict = self.compare_password(password, holder.password_hash.clone()).await?;
         let mut tx = self.begin_as_system().await?;
         if verdict != Verdict::Wrong {
-            self.may_try(&mut tx, &one).await?;
+            self.may_try(&mut tx, one).await?;
             return Ok(tx.commit().await?);
         }
-        let error = match self.failed(&mut tx, &one).await? {
+        let error = match self.failed(&mut tx, one).await? {
             Error::WrongCredentials => Error::Invalid(vec![Wrong::new(field, "it is wrong")]),
             other => other,
         };
-        let entry = Entry::refused(Action::PasswordAsk, None, &user.email);
+        let entry = Entry::refused(Action::PasswordAsk, None, &holder.email);
         self.auditor.write(&mut tx, caller, entry).await?;
         tx.commit().await?;
         Err(error)

@@ -4,14 +4,14 @@ use chrono::Utc;
 use secrecy::SecretString;
 
 use super::super::audit::{Action, Entry};
-use super::super::caller::{Caller, Origin};
+use super::super::caller::{Caller, Origin, Who};
 use super::super::error::Error;
 use super::super::failures::Try;
 use super::super::{App, Result};
 use crate::identity::totp::{self, Totp};
-use crate::model::ids::UserId;
 use crate::model::letter::Letter;
-use crate::store::second_factors::{self, SecondFactorRecord};
+use crate::store::admins::{self, AdminRecord};
+use crate::store::second_factors::{self, Owner, SecondFactorRecord};
 use crate::store::users::UserRecord;
 use crate::store::{Scope, Tx, mails};
 
@@ -27,9 +27,50 @@ pub struct Enrolment {
     pub uri: SecretString,
 }
 
+/// Whoever has a second factor, or may: a user, or a platform admin.
+#[derive(Clone)]
+pub(in crate::app) struct Holder {
+    pub owner: Owner,
+    pub email: String,
+    name: String,
+    pub password_hash: Option<String>,
+    /// What a wrong password or code of theirs is counted of.
+    pub attempt: Try,
+}
+
+impl Holder {
+    pub(in crate::app) fn user(user: &UserRecord, origin: &Origin) -> Self {
+        Self {
+            owner: Owner::User(user.id),
+            email: user.email.to_string(),
+            name: user.name.clone(),
+            password_hash: user.password_hash.clone(),
+            attempt: Try::of_user(user.email.as_str(), &origin.address),
+        }
+    }
+
+    pub(in crate::app) fn admin(admin: &AdminRecord, origin: &Origin) -> Self {
+        Self {
+            owner: Owner::Admin(admin.id),
+            email: admin.email.clone(),
+            name: admin.email.clone(),
+            password_hash: Some(admin.password_hash.clone()),
+            attempt: Try::of_admin(&admin.email, &origin.address),
+        }
+    }
+
+    /// Whose rows are theirs.
+    fn scope(&self) -> Scope {
+        match self.owner {
+            Owner::User(id) => Scope::Person(id),
+            Owner::Admin(_) => Scope::Platform,
+        }
+    }
+}
+
 /// How a sign-in stands with its second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Second {
+pub(in crate::app) enum Second {
     /// They have none.
     None,
     Given,
@@ -46,38 +87,54 @@ fn nothing_set_up() -> Error {
 }
 
 impl App {
-    fn totp(&self, secret: &SecretString, user: &UserRecord) -> Result<Totp> {
+    /// The caller as one who has a second factor, or may.
+    async fn holder(&self, caller: &Caller) -> Result<Holder> {
+        match &caller.who {
+            Who::Nobody => Err(Error::Unauthenticated),
+            Who::User(_) => Ok(Holder::user(&self.myself(caller).await?, &caller.origin)),
+            Who::Admin { id, .. } => {
+                let mut tx = self.store.begin(Scope::Platform).await?;
+                let admin = admins::by_id(&mut tx, *id).await?;
+                tx.commit().await?;
+                Ok(Holder::admin(&admin, &caller.origin))
+            }
+        }
+    }
+
+    fn totp(&self, secret: &SecretString, holder: &Holder) -> Result<Totp> {
         let issuer = self.settings.domain.as_str();
-        Totp::new(secret, issuer, user.email.as_str()).ok_or_else(|| Error::internal("a secret that is none"))
+        Totp::new(secret, issuer, &holder.email).ok_or_else(|| Error::internal("a secret that is none"))
     }
 
-    fn unsealed(&self, factor: &SecondFactorRecord, user: &UserRecord) -> Result<Totp> {
-        let secret = self.key.vault().open(user.id, PURPOSE, &factor.sealed).map_err(Error::internal)?;
-        self.totp(&secret, user)
+    fn unsealed(&self, factor: &SecondFactorRecord, holder: &Holder) -> Result<Totp> {
+        let secret =
+            self.key.vault().open(holder.owner.id(), PURPOSE, &factor.sealed).map_err(Error::internal)?;
+        self.totp(&secret, holder)
     }
 
-    /// Whether a code is good for a user's second factor; if so it is taken.
-    pub(super) async fn second_factor(
+    /// Whether a code is good for somebody's second factor; if so it is taken.
+    pub(in crate::app) async fn second_factor(
         &self,
         tx: &mut Tx,
-        user: &UserRecord,
+        holder: &Holder,
         code: Option<&str>,
     ) -> Result<Second> {
-        let Some(factor) = second_factors::lock(tx, user.id).await?.filter(|factor| factor.confirmed) else {
+        let Some(factor) = second_factors::lock(tx, holder.owner).await?.filter(|factor| factor.confirmed)
+        else {
             return Ok(Second::None);
         };
         let Some(code) = code.map(str::trim).filter(|code| !code.is_empty()) else {
             return Ok(Second::Missing);
         };
-        if let Some(step) = self.unsealed(&factor, user)?.step(code, Utc::now()) {
+        if let Some(step) = self.unsealed(&factor, holder)?.step(code, Utc::now()) {
             if step <= factor.last_step {
                 return Ok(Second::Wrong);
             }
-            second_factors::take_step(tx, user.id, step).await?;
+            second_factors::take_step(tx, holder.owner, step).await?;
             return Ok(Second::Given);
         }
-        let taken = match totp::recovery_hash(&self.key, user.id, code) {
-            Some(hash) => second_factors::take_code(tx, user.id, &hash).await?,
+        let taken = match totp::recovery_hash(&self.key, holder.owner.id(), code) {
+            Some(hash) => second_factors::take_code(tx, holder.owner, &hash).await?,
             None => false,
         };
         Ok(if taken { Second::Given } else { Second::Wrong })
@@ -86,44 +143,46 @@ impl App {
     /// Begins to set a second factor up. It counts once a code of it was given.
     ///
     /// # Errors
-    /// `NotNow` when there is one; `Forbidden` for platform admins.
+    /// `NotNow` when there is one.
     pub async fn begin_second_factor(&self, caller: &Caller) -> Result<Enrolment> {
-        let user = self.myself(caller).await?;
+        let holder = self.holder(caller).await?;
         let secret = totp::new_secret();
-        let sealed = self.key.vault().seal(user.id, PURPOSE, &secret).map_err(Error::internal)?;
-        let mut tx = self.store.begin(Scope::Person(user.id)).await?;
-        if !second_factors::begin(&mut tx, user.id, &sealed).await? {
+        let sealed = self.key.vault().seal(holder.owner.id(), PURPOSE, &secret).map_err(Error::internal)?;
+        let mut tx = self.store.begin(holder.scope()).await?;
+        if !second_factors::begin(&mut tx, holder.owner, &sealed).await? {
             return Err(set_up_already());
         }
         self.auditor
-            .write(&mut tx, caller, Entry::done(Action::SecondFactorBegin, None, &user.email))
+            .write(&mut tx, caller, Entry::done(Action::SecondFactorBegin, None, &holder.email))
             .await?;
         tx.commit().await?;
-        let uri = self.totp(&secret, &user)?.uri().ok_or_else(|| Error::internal("no uri"))?;
+        let uri = self.totp(&secret, &holder)?.uri().ok_or_else(|| Error::internal("no uri"))?;
         Ok(Enrolment { secret, uri })
     }
 
-    /// Confirms the second factor by a code of it. The recovery codes are told this once. The session that asks has it
-    /// from now on.
+    /// Confirms the second factor by a code of it. The recovery codes are told this once. A user's session that
+    /// asks has it from now on; an admin signs in again.
     ///
     /// # Errors
     /// `Invalid` for a wrong code; `NotNow` when none was begun or it is confirmed already.
     pub async fn confirm_second_factor(&self, caller: &Caller, code: &str) -> Result<Vec<SecretString>> {
-        let (user, session) = (self.myself(caller).await?, caller.user()?.session);
-        let mut tx = self.store.begin(Scope::Person(user.id)).await?;
-        let factor = second_factors::lock(&mut tx, user.id).await?.ok_or_else(nothing_set_up)?;
+        let holder = self.holder(caller).await?;
+        let mut tx = self.store.begin(holder.scope()).await?;
+        let factor = second_factors::lock(&mut tx, holder.owner).await?.ok_or_else(nothing_set_up)?;
         if factor.confirmed {
             return Err(set_up_already());
         }
-        let step = self.unsealed(&factor, &user)?.step(code.trim(), Utc::now());
+        let step = self.unsealed(&factor, &holder)?.step(code.trim(), Utc::now());
         let step =
             step.ok_or_else(|| Error::wrong("code", "it is wrong; is the clock of the device right?"))?;
-        second_factors::take_step(&mut tx, user.id, step).await?;
-        let codes = self.new_codes(&mut tx, user.id).await?;
-        second_factors::given_in(&mut tx, user.id, session).await?;
-        self.tell_of_second_factor(&mut tx, &user, true, &caller.origin).await?;
+        second_factors::take_step(&mut tx, holder.owner, step).await?;
+        let codes = self.new_codes(&mut tx, holder.owner).await?;
+        if let (Owner::User(user), Who::User(me)) = (holder.owner, &caller.who) {
+            second_factors::given_in(&mut tx, user, me.session).await?;
+        }
+        self.tell_of_second_factor(&mut tx, &holder, true, &caller.origin).await?;
         self.auditor
-            .write(&mut tx, caller, Entry::done(Action::SecondFactorSetUp, None, &user.email))
+            .write(&mut tx, caller, Entry::done(Action::SecondFactorSetUp, None, &holder.email))
             .await?;
         tx.commit().await?;
         Ok(codes)
@@ -139,21 +198,21 @@ impl App {
         password: &SecretString,
         code: &str,
     ) -> Result<()> {
-        let user = self.myself(caller).await?;
-        self.ask_password(caller, &user, password, "password").await?;
-        let mut tx = self.store.begin(Scope::Person(user.id)).await?;
-        match self.second_factor(&mut tx, &user, Some(code)).await? {
+        let holder = self.holder(caller).await?;
+        self.ask_password(caller, &holder, password, "password").await?;
+        let mut tx = self.store.begin(holder.scope()).await?;
+        match self.second_factor(&mut tx, &holder, Some(code)).await? {
             Second::Given => {}
             Second::None => return Err(nothing_set_up()),
             Second::Missing | Second::Wrong => {
                 drop(tx);
-                return Err(self.wrong_code(caller, &user).await?);
+                return Err(self.wrong_code(caller, &holder).await?);
             }
         }
-        second_factors::remove(&mut tx, user.id).await?;
-        self.tell_of_second_factor(&mut tx, &user, false, &caller.origin).await?;
+        second_factors::remove(&mut tx, holder.owner).await?;
+        self.tell_of_second_factor(&mut tx, &holder, false, &caller.origin).await?;
         self.auditor
-            .write(&mut tx, caller, Entry::done(Action::SecondFactorRemove, None, &user.email))
+            .write(&mut tx, caller, Entry::done(Action::SecondFactorRemove, None, &holder.email))
             .await?;
         Ok(tx.commit().await?)
     }
@@ -167,54 +226,56 @@ impl App {
         caller: &Caller,
         password: &SecretString,
     ) -> Result<Vec<SecretString>> {
-        let user = self.myself(caller).await?;
-        self.ask_password(caller, &user, password, "password").await?;
-        let mut tx = self.store.begin(Scope::Person(user.id)).await?;
-        if second_factors::lock(&mut tx, user.id).await?.is_none_or(|factor| !factor.confirmed) {
+        let holder = self.holder(caller).await?;
+        self.ask_password(caller, &holder, password, "password").await?;
+        let mut tx = self.store.begin(holder.scope()).await?;
+        if second_factors::lock(&mut tx, holder.owner).await?.is_none_or(|factor| !factor.confirmed) {
             return Err(nothing_set_up());
         }
-        let codes = self.new_codes(&mut tx, user.id).await?;
+        let codes = self.new_codes(&mut tx, holder.owner).await?;
         self.auditor
-            .write(&mut tx, caller, Entry::done(Action::RecoveryCodesRenew, None, &user.email))
+            .write(&mut tx, caller, Entry::done(Action::RecoveryCodesRenew, None, &holder.email))
             .await?;
         tx.commit().await?;
         Ok(codes)
     }
 
     /// Counts a wrong code of somebody who is signed in; what to answer.
-    async fn wrong_code(&self, caller: &Caller, user: &UserRecord) -> Result<Error> {
-        let one = Try::of_user(user.email.as_str(), &caller.origin.address);
+    async fn wrong_code(&self, caller: &Caller, holder: &Holder) -> Result<Error> {
         let mut tx = self.begin_as_system().await?;
-        let error = match self.failed(&mut tx, &one).await? {
+        let error = match self.failed(&mut tx, &holder.attempt).await? {
             Error::WrongCredentials => Error::wrong("code", "it is wrong, or was used before"),
             other => other,
         };
-        let entry = Entry::refused(Action::SecondFactorRemove, None, &user.email);
+        let entry = Entry::refused(Action::SecondFactorRemove, None, &holder.email);
         self.auditor.write(&mut tx, caller, entry).await?;
         tx.commit().await?;
         Ok(error)
     }
 
-    async fn new_codes(&self, tx: &mut Tx, user: UserId) -> Result<Vec<SecretString>> {
+    async fn new_codes(&self, tx: &mut Tx, owner: Owner) -> Result<Vec<SecretString>> {
         use secrecy::ExposeSecret;
         let codes = totp::recovery_codes();
         let hashes: Vec<[u8; 32]> = codes
             .iter()
-            .filter_map(|code| totp::recovery_hash(&self.key, user, code.expose_secret()))
+            .filter_map(|code| totp::recovery_hash(&self.key, owner.id(), code.expose_secret()))
             .collect();
-        second_factors::replace_codes(tx, user, &hashes).await?;
+        second_factors::replace_codes(tx, owner, &hashes).await?;
         Ok(codes)
     }
 
     async fn tell_of_second_factor(
         &self,
         tx: &mut Tx,
-        user: &UserRecord,
+        holder: &Holder,
         set_up: bool,
         origin: &Origin,
     ) -> Result<()> {
-        let (name, address) = (user.name.clone(), origin.address.clone());
-        mails::queue(tx, None, &user.email, &Letter::SecondFactorChanged { name, set_up, address }).await?;
+        let (name, address) = (holder.name.clone(), origin.address.clone());
+        // An admin's may be one that no mail goes to.
+        if let Ok(email) = holder.email.parse() {
+            mails::queue(tx, None, &email, &Letter::SecondFactorChanged { name, set_up, address }).await?;
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::super::error::Error;
 use super::super::failures::Try;
 use super::super::{App, Result};
 use super::beat::unless_well;
-use super::second_factor::Second;
+use super::second_factor::{Holder, Second};
 use super::sessions::SignedIn;
 use super::{acting, email, nobody};
 use crate::identity::passwords::{MAX_LENGTH, Verdict};
@@ -98,7 +98,8 @@ impl App {
         let mut tx = self.begin_as_system().await?;
         // Whether the password is right is told to nobody who may be guessing.
         self.may_try(&mut tx, &one).await?;
-        let second = self.second_factor(&mut tx, &user, with.second_factor.as_deref()).await?;
+        let second =
+            self.second_factor(&mut tx, &Holder::user(&user, origin), with.second_factor.as_deref()).await?;
         match second {
             Second::None | Second::Given => {}
             Second::Missing => return Ok(Admission::CodeMissing(Box::new(user))),

@@ -17,7 +17,7 @@ use crate::http::extract::Json;
     request_body = SignIn,
     responses(
         (status = 201, description = "Signed in.", body = Session),
-        (status = 401, description = "Email or password is wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Email, password or second factor is wrong, or the second factor is missing.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many failures; `Retry-After` says how long to wait.", body = Problem, content_type = "application/problem+json"),
         super::answers::Read, super::answers::Sent,
     )
@@ -28,7 +28,8 @@ pub(super) async fn sign_in(
     Json(body): Json<SignIn>,
 ) -> Result<(StatusCode, axum::Json<Session>), Problem> {
     let password = SecretString::from(body.password);
-    let token = state.app.sign_in_admin(&body.email, &password, origin).await?;
+    let token =
+        state.app.sign_in_admin(&body.email, &password, body.second_factor.as_deref(), origin).await?;
     let session = Session {
         token: token.text.expose_secret().to_owned(),
         token_type: "Bearer".to_owned(),

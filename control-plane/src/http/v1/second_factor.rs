@@ -1,4 +1,4 @@
-//! Users' second factor.
+//! The second factor of whoever is signed in, users and platform admins alike.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answers::{Changing, Guarded, Ranked, Read, Sent, Tried};
 use super::types::people::{Code, Enrolment, PasswordAndCode, PasswordOnly, RecoveryCodes};
-use crate::http::caller::Caller;
+use crate::http::caller::Enrolling;
 use crate::http::error::Problem;
 use crate::http::extract::Json;
 use crate::http::{AppState, detached};
@@ -23,7 +23,7 @@ fn told(codes: &[SecretString]) -> axum::Json<RecoveryCodes> {
 )]
 pub(super) async fn begin(
     State(state): State<AppState>,
-    Caller(caller): Caller,
+    Enrolling(caller): Enrolling,
 ) -> Result<axum::Json<Enrolment>, Problem> {
     let begun = detached(async move { state.app.begin_second_factor(&caller).await }).await?;
     Ok(axum::Json(Enrolment {
@@ -43,7 +43,7 @@ pub(super) async fn begin(
 )]
 pub(super) async fn confirm(
     State(state): State<AppState>,
-    Caller(caller): Caller,
+    Enrolling(caller): Enrolling,
     Json(body): Json<Code>,
 ) -> Result<axum::Json<RecoveryCodes>, Problem> {
     let codes = detached(async move { state.app.confirm_second_factor(&caller, &body.code).await }).await?;
@@ -58,7 +58,7 @@ pub(super) async fn confirm(
 )]
 pub(super) async fn remove(
     State(state): State<AppState>,
-    Caller(caller): Caller,
+    Enrolling(caller): Enrolling,
     Json(body): Json<PasswordAndCode>,
 ) -> Result<StatusCode, Problem> {
     let password = SecretString::from(body.password);
@@ -77,7 +77,7 @@ pub(super) async fn remove(
 )]
 pub(super) async fn renew_codes(
     State(state): State<AppState>,
-    Caller(caller): Caller,
+    Enrolling(caller): Enrolling,
     Json(body): Json<PasswordOnly>,
 ) -> Result<axum::Json<RecoveryCodes>, Problem> {
     let password = SecretString::from(body.password);

@@ -31,6 +31,9 @@ pub struct SignIn {
     pub email: String,
     #[schema(format = Password)]
     pub password: String,
+    /// A code by the clock, or a recovery code, of whoever has a second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<String>,
 }
 
 impl fmt::Debug for SignIn {
@@ -276,7 +279,7 @@ mod tests {
 
     #[test]
     fn passwords_and_tokens_are_not_shown() {
-        let sign_in = SignIn { email: "a@b".into(), password: "hunter2".into() };
+        let sign_in = SignIn { email: "a@b".into(), password: "hunter2".into(), second_factor: None };
         assert!(!format!("{sign_in:?}").contains("hunter2"));
         let session =
             Session { token: "secret".into(), token_type: "Bearer".into(), expires_at: DateTime::default() };

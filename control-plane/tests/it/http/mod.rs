@@ -1,5 +1,6 @@
 //! The API against a real registry, through the real router.
 
+mod admin_second_factor;
 mod audit;
 mod errors;
 mod events;

@@ -5,14 +5,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use super::World;
 use super::people::new_address;
+use super::people_second_factor::code;
+use super::{PASSWORD, World};
 
 /// The command line as a platform admin has it.
 struct Freehold {
     home: tempfile::TempDir,
     url: String,
     token: String,
+    second_factor: String,
 }
 
 impl Freehold {
@@ -21,17 +23,31 @@ impl Freehold {
         let url = format!("http://admin.freehold.localhost:{}", listener.local_addr().expect("bound").port());
         let router = world.router.clone();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { home: tempfile::tempdir().expect("a directory"), url, token: world.token.clone() }
+        Self {
+            home: tempfile::tempdir().expect("a directory"),
+            url,
+            token: world.token.clone(),
+            second_factor: String::new(),
+        }
     }
 
     /// Runs it, expects this exit code, and gives standard output.
     async fn ends(&self, code: i32, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_freehold"))
-            .args(arguments)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
+        command
             .env_clear()
             .env("FREEHOLD_HOME", self.home.path())
             .env("FREEHOLD_URL", &self.url)
-            .env("FREEHOLD_TOKEN", &self.token)
+            .env("FREEHOLD_PASSWORD", PASSWORD);
+        for (name, value) in
+            [("FREEHOLD_TOKEN", &self.token), ("FREEHOLD_SECOND_FACTOR", &self.second_factor)]
+        {
+            if !value.is_empty() {
+                command.env(name, value);
+            }
+        }
+        let output = command
+            .args(arguments)
             .current_dir(self.home.path())
             .kill_on_drop(true)
             .output()
@@ -134,4 +150,25 @@ async fn users_mails_and_the_audit_log_are_run_from_the_command_line() {
     let out = freehold.ends(0, &["audit", "export", "--action", "mail.retry"]).await;
     assert!(out.contains(&to), "{out}");
     freehold.ends(0, &["audit", "verify"]).await;
+}
+
+#[tokio::test]
+async fn an_admin_sets_a_second_factor_up_from_the_command_line() {
+    let world = World::start().await;
+    let mut freehold = Freehold::of(&world).await;
+    let begun = freehold.json(&["second-factor", "begin"]).await;
+    let secret = begun["secret"].as_str().expect("a secret");
+    freehold.ends(4, &["second-factor", "confirm", "none"]).await;
+    let codes = freehold.ends(0, &["second-factor", "confirm", &code(secret, -30)]).await;
+    assert_eq!(codes.lines().count(), 10, "{codes}");
+    // Without a token it signs in, which needs a code now.
+    freehold.token.clear();
+    freehold.ends(5, &["token"]).await;
+    let recovery = codes.lines().next().expect("a code");
+    freehold.second_factor = recovery.to_owned();
+    freehold.token = freehold.ends(0, &["token"]).await.trim().to_owned();
+    freehold.ends(0, &["tenant", "list"]).await;
+    freehold.ends(0, &["second-factor", "recovery-codes"]).await;
+    let out = freehold.ends(0, &["second-factor", "remove", &code(secret, 0)]).await;
+    assert_eq!(out, "the second factor was taken away\n");
 }

@@ -9,14 +9,14 @@ use super::people_sign_up::PASSWORD;
 use super::{Answer, World};
 
 /// The code that an app shows, so many seconds from now.
-fn code(secret: &str, off: i64) -> String {
+pub(super) fn code(secret: &str, off: i64) -> String {
     let secret = totp_rs::Secret::try_from_base32(secret).expect("base 32");
     let totp = totp_rs::Builder::new().with_secret(secret).build().expect("a secret");
     let at = u64::try_from(Utc::now().timestamp() + off).expect("after 1970");
     totp.generate(at).to_string()
 }
 
-fn codes(answer: &Answer) -> Vec<String> {
+pub(super) fn codes(answer: &Answer) -> Vec<String> {
     serde_json::from_value(answer.body["codes"].clone()).expect("codes")
 }
 
