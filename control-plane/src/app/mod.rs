@@ -22,6 +22,7 @@ pub mod operations;
 pub mod overview;
 mod passwords;
 pub mod people;
+pub mod places;
 mod principals;
 pub mod projects;
 pub mod rules;
@@ -50,7 +51,7 @@ use audit::Auditor;
 use news::News;
 use principals::Principals;
 
-type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything the use cases need.
 #[derive(Debug)]

@@ -47,13 +47,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The media type of the body, without its parameters.
+fn kind(headers: &HeaderMap) -> String {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
+pub(super) fn is_kind(headers: &HeaderMap, wanted: &str) -> bool {
+    kind(headers) == wanted
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = kind(headers);
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// A body of no more than [`BODY_BYTES`].
+///
+/// # Errors
+/// 413 for a longer one; 400 for one that broke off.
+pub(super) async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
     match Limited::new(body, BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {

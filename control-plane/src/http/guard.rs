@@ -41,10 +41,9 @@ pub(super) fn host_of(request: &Request) -> Option<HostName> {
 
 /// Security headers; those that a page has set for itself are kept.
 pub(super) fn secure(headers: &mut HeaderMap, public_url: &str) {
-    let always: [(HeaderName, &'static str); 5] = [
+    let always: [(HeaderName, &'static str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), NOTHING),
     ];
@@ -52,6 +51,7 @@ pub(super) fn secure(headers: &mut HeaderMap, public_url: &str) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CLOSED));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if public_url.starts_with("https://") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));

@@ -1,4 +1,4 @@
-//! How often the API may be asked, by address, by whoever is signed in, and in each tenant.
+//! How often the API and people's pages may be asked, by address, by whoever is signed in, and in each tenant.
 //!
 //! Whoever is not signed in is counted by the address that the edge tells; whoever is, by who they are, and with everybody
 //! else of the tenant that the path names, if they belong there: a stranger uses up nobody's share. What comes from this
@@ -26,9 +26,10 @@ use governor::{Quota, RateLimiter};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::AppState;
 use super::caller::{bearer, origin};
 use super::error::Problem;
+use super::pages::answer::Trouble;
+use super::{AppState, pages};
 use crate::app::{Caller, Who};
 use crate::config::LimitsConfig;
 
@@ -229,11 +230,14 @@ fn is_sign_in(method: &Method, path: &str) -> bool {
 /// Counts what asks for the API by its address, unless a token says who it is, and tells with every answer how the
 /// counts stand that it was counted by.
 pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/api/v1/") {
-        return next.run(request).await;
-    }
+    let (method, path) = (request.method(), request.uri().path());
+    let page = pages::of_people(method, path);
+    let sign_in = match page {
+        Some(sign_in) => sign_in,
+        None if path.starts_with("/api/v1/") => is_sign_in(method, path),
+        None => return next.run(request).await,
+    };
     let counted = Counted::default();
-    let sign_in = is_sign_in(request.method(), request.uri().path());
     let class = if sign_in {
         Some(&state.limits.sign_in)
     } else if bearer(request.headers()).is_none() {
@@ -249,6 +253,7 @@ pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) ->
             request.extensions_mut().insert(counted.clone());
             next.run(request).await
         }
+        Err(too_many) if page.is_some() => Trouble::from(Problem::from(too_many)).into_response(),
         Err(too_many) => Problem::from(too_many).into_response(),
     };
     let standings = counted.0.lock().unwrap_or_else(PoisonError::into_inner).clone();

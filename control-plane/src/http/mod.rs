@@ -12,7 +12,7 @@ mod health;
 mod limits;
 mod metrics;
 mod openapi;
-mod pages;
+pub(crate) mod pages;
 mod serve;
 pub mod v1;
 
@@ -88,7 +88,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(api)
         .merge(openapi::pages(document))
-        .route("/", get(pages::front))
+        .merge(pages::router(&state))
         .route("/.well-known/jwks.json", get(v1::admin::keys))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -138,11 +138,17 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, app::Error>> + Send + 'static,
 {
+    run(change).await.map_err(Problem::from)
+}
+
+/// The same, with the error as the use case gave it.
+async fn run<T, F>(change: F) -> app::Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = app::Result<T>> + Send + 'static,
+{
     let task = tokio::spawn(change.instrument(tracing::Span::current()));
-    match task.await {
-        Ok(outcome) => outcome.map_err(Problem::from),
-        Err(error) => Err(app::Error::internal(error).into()),
-    }
+    task.await.unwrap_or_else(|error| Err(app::Error::internal(error)))
 }
 
 /// The entity tag of a generation.

@@ -7,6 +7,7 @@ pub mod landing;
 pub mod mail;
 pub mod nginx;
 pub mod pages;
+pub mod person;
 pub mod stack;
 
 use std::sync::OnceLock;
@@ -53,6 +54,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("pages/admin.html", include_str!("../../../templates/pages/admin.html")),
     ("pages/gateway.html", include_str!("../../../templates/pages/gateway.html")),
     ("pages/landing.html", include_str!("../../../templates/pages/landing.html")),
+    ("pages/person.html", include_str!("../../../templates/pages/person.html")),
 ];
 
 /// Why a template gave no text. It names the template, and never the values that were put in.

@@ -124,13 +124,13 @@ pub async fn prolong(tx: &mut Tx, id: SessionId, expires_at: DateTime<Utc>, addr
     Ok(())
 }
 
-/// A live session, for this transaction alone until its end.
+/// A live session that goes on by refresh tokens, for this transaction alone until its end.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn lock(tx: &mut Tx, id: SessionId) -> Result<Option<SessionRecord>> {
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from freehold.sessions where id = $1 and {LIVE} for update"
+        "select {COLUMNS} from freehold.sessions where id = $1 and browser_hash is null and {LIVE} for update"
     )))
     .bind(id)
     .fetch_optional(tx.sql())

@@ -33,7 +33,7 @@ impl World {
     pub(super) async fn mailed(&self, to: &str, kind: &str) -> String {
         let letters = self.letters(to, kind).await;
         let link = letters.first().and_then(|letter| letter["link"].as_str()).expect("a link");
-        link.split_once("#token=").expect("a secret behind the #").1.to_owned()
+        link.split_once("?token=").expect("a secret").1.to_owned()
     }
 
     pub(super) async fn register(&self, email: &str) -> Answer {

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub mod browser;
 pub mod house;
 pub mod nginx;
 pub mod postgres;

@@ -41,7 +41,7 @@ pub struct Accepted {
     pub message: String,
 }
 
-/// What stood behind `#token=` in a link that was mailed.
+/// What stood behind `?token=` in a link that was mailed.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailedToken {

@@ -4,9 +4,9 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::error::Problem;
-use super::{AppState, guard, openapi};
 use crate::app::Error;
+use crate::http::error::Problem;
+use crate::http::{AppState, guard, openapi};
 use crate::render::landing::{self, FrontPage};
 
 /// The pages style themselves in place and bring nothing else.
