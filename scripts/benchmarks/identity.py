@@ -21,6 +21,7 @@ ROUNDS, SECONDS = 7, 2
 # Whom the limits would send away are not what is measured.
 SETTINGS = """worker: { sweep_seconds: 3600 }
 limits: { address_per_minute: 1000000, user_per_minute: 1000000, tenant_per_minute: 1000000, sign_in_per_minute: 1000000 }
+api_keys: { per_minute: 1000000 }
 """
 MEMBERS, TENANTS = 200, 100
 
@@ -35,6 +36,7 @@ def figures():
     checks = measure("tokens")
     yield Figure("token check", "µs", checks["ours"], "a bare decoding", checks["bare"], aim=1.25)
     yield Figure("check of a token that is known", "µs", checks["known"], "a bare decoding", checks["bare"])
+    yield Figure("check of an API key", "µs", checks["key"], "a token check", checks["ours"], aim=2)
     for memory, passes in COSTS:
         yield Figure(f"one hash at m={memory} t={passes} p=1", "ms", measure("password", memory, passes))
     with installation(SETTINGS) as freehold, tempfile.TemporaryDirectory() as folder:
@@ -42,6 +44,7 @@ def figures():
         people(freehold)
         socket = f"{freehold.home}/run/api/api.sock"
         yield from reading(socket, folder)
+        yield from by_key(socket, folder)
         yield from signing_in(socket)
         yield from known_or_not(freehold, socket, folder)
         yield from crowd(socket, folder)
@@ -105,10 +108,33 @@ def reading(socket, folder):
     yield Figure(f"GET /me, {READERS} at once", "per second", rates, "a handler that does nothing", limits)
 
 
+def by_key(socket, folder):
+    """What anybody may read who is known: by an API key, beside the same by a token."""
+    with open(f"{folder}/tokens", encoding="utf-8") as tokens, open(f"{folder}/keys", "w", encoding="utf-8") as keys:
+        for token in tokens:
+            bearer = f"Authorization: Bearer {token.strip()}"
+            made = post(socket, "me/keys", json.dumps({"name": "bench", "scopes": ["tenant.read"]}), "-H", bearer)
+            keys.write(made["secret"] + "\n")
+    took = {"keys": [], "tokens": []}
+    for turn in range(ROUNDS + 1):
+        for kind, rounds in took.items():
+            load = ["--connections", READERS, "--seconds", SECONDS, "--tokens", f"{folder}/{kind}"]
+            plans = measure("load", socket, "/api/v1/plans", *load)
+            if plans["refused"]:
+                raise RuntimeError(f"refused: {plans['refused']}")
+            if turn:  # the first is to warm up
+                rounds.append(plans["p95"])
+    yield Figure(f"GET /plans by key, p95, {READERS} at once", "ms", took["keys"], "by token", took["tokens"], aim=2)
+
+
 def sign_in(socket, number):
+    return post(socket, "auth/login", log_in(number))
+
+
+def post(socket, path, body, *more):
     done = subprocess.run(
-        ["curl", "-fsS", "--unix-socket", socket, "-H", "Content-Type: application/json", "-d", log_in(number)]
-        + ["http://freehold.localhost/api/v1/auth/login"],
+        ["curl", "-fsS", "--unix-socket", socket, "-H", "Content-Type: application/json", "-d", body, *more]
+        + [f"http://freehold.localhost/api/v1/{path}"],
         check=True, capture_output=True, text=True,
     )
     return json.loads(done.stdout)

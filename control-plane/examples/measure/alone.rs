@@ -1,18 +1,20 @@
-//! What costs time by itself: the check of a token and the hash of a password.
+//! What costs time by itself: the checks of a token and of an API key, and the hash of a password.
 
 use std::time::Instant;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use control_plane::identity::api_keys::ApiKey;
 use control_plane::identity::checked::Remembering;
 use control_plane::identity::tokens::{Issuer, Subject, USER_AUDIENCE, generate_key};
 use control_plane::model::ids::{SessionId, UserId};
 use jsonwebtoken::{Algorithm as Signature, DecodingKey, Validation, decode};
+use secrecy::ExposeSecret;
 
 use super::client::Failure;
 
 const ISSUER: &str = "http://freehold.localhost";
 
-/// Microseconds for a token's check, by round: ours, ours of one that is known, and a bare decoding.
+/// Microseconds for a check, by round: of a token, of one that is known, of an API key, and a token's bare decoding.
 pub fn tokens(rounds: usize, checks: usize) -> Result<(), Failure> {
     let issuer = Issuer::from_pem(&generate_key(), ISSUER)?;
     let subject = Subject {
@@ -22,20 +24,27 @@ pub fn tokens(rounds: usize, checks: usize) -> Result<(), Failure> {
     };
     let token = issuer.issue(subject, USER_AUDIENCE, 15)?;
     let (verifier, remembering) = (issuer.verifier(), Remembering::from(issuer.verifier()));
-    let key = DecodingKey::from_jwk(&issuer.jwks().keys[0])?;
+    let public = DecodingKey::from_jwk(&issuer.jwks().keys[0])?;
     let mut validation = Validation::new(Signature::EdDSA);
     validation.set_audience(&[USER_AUDIENCE]);
     let ours = || verifier.verify(&token, &[USER_AUDIENCE]).is_ok();
     let known = || remembering.verify(&token, &[USER_AUDIENCE]).is_ok();
-    let bare = || decode::<serde_json::Value>(&token, &key, &validation).is_ok();
-    let (mut of_ours, mut of_known, mut of_bare) = (Vec::new(), Vec::new(), Vec::new());
+    let key = ApiKey::generate();
+    let (text, hash) = (key.text.expose_secret().to_owned(), key.hash());
+    let of_key = || ApiKey::parse(&text).is_some_and(|sent| sent.is_of(&hash));
+    let bare = || decode::<serde_json::Value>(&token, &public, &validation).is_ok();
+    let (mut of_ours, mut of_known, mut of_keys, mut of_bare) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..=rounds {
         of_ours.push(timed(checks, ours)?);
         of_known.push(timed(checks, known)?);
+        of_keys.push(timed(checks, of_key)?);
         of_bare.push(timed(checks, bare)?);
     }
     // the first round was to warm up
-    println!("{}", serde_json::json!({ "ours": of_ours[1..], "known": of_known[1..], "bare": of_bare[1..] }));
+    let took = [("ours", of_ours), ("known", of_known), ("key", of_keys), ("bare", of_bare)];
+    let took = took.map(|(what, rounds)| (what.to_owned(), serde_json::json!(rounds[1..])));
+    println!("{}", serde_json::Value::Object(took.into_iter().collect()));
     Ok(())
 }
 

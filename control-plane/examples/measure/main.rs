@@ -22,7 +22,7 @@ use load::Load;
 
 #[derive(Parser)]
 enum Measure {
-    /// Microseconds for a token's check: ours, ours of one that is known, and a bare decoding, by round.
+    /// Microseconds for a check, by round: of a token, of one that is known, of an API key, and a token's bare decoding.
     Tokens {
         #[arg(long, default_value_t = 12)]
         rounds: usize,

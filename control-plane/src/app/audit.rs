@@ -65,6 +65,9 @@ words!(
         SignupAsk = "signup.ask",
         SignupApprove = "signup.approve",
         SignupReject = "signup.reject",
+        KeyCreate = "key.create",
+        KeyRotate = "key.rotate",
+        KeyRevoke = "key.revoke",
         SecondFactorBegin = "second_factor.begin",
         SecondFactorSetUp = "second_factor.set_up",
         SecondFactorRemove = "second_factor.remove",
@@ -155,6 +158,7 @@ impl Auditor {
             Who::Nobody => ("nobody", None),
             Who::Admin { id, .. } => ("admin", Some(id.0)),
             Who::User(user) => ("user", Some(user.user.0)),
+            Who::Key(key) => ("key", Some(key.id.0)),
         };
         let shown = |text: &str, most: usize| -> String {
             text.chars().filter(|c| !c.is_control()).take(most).collect()

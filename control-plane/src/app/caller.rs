@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
 
+use super::api_keys::Key;
 use super::error::{Error, OrNotFound};
 use super::tenants::find;
 use super::{App, Result};
+use crate::identity::api_keys;
 use crate::identity::permissions::{Permission, allows};
 use crate::identity::tokens::{ADMIN_AUDIENCE, USER_AUDIENCE};
 use crate::model::email::Email;
@@ -15,7 +17,7 @@ use crate::model::role::Role;
 use crate::model::slug::Slug;
 use crate::store::{self, Scope, Tx, admins, memberships, sessions};
 
-/// How exactly the last use of a session is known: writing it down more often would cost more than it tells.
+/// How exactly the last use of a session or key is known: writing it down more often would cost more than it tells.
 pub(super) const EXACT: TimeDelta = TimeDelta::minutes(1);
 
 /// Where a request came from, for whoever reads later what was done.
@@ -36,6 +38,8 @@ pub enum Who {
     Admin { id: AdminId, email: String },
     /// A user, who may do in each tenant what their role there allows.
     User(Principal),
+    /// A program with an API key, which may do what its scopes say and whoever made it may.
+    Key(Arc<Key>),
 }
 
 /// A user who is signed in.
@@ -77,6 +81,8 @@ pub struct Permit {
     pub slug: Slug,
     /// What the caller is there; none for platform admins, who stand above all tenants.
     pub role: Option<Role>,
+    /// The key that they came by, if they came by one.
+    pub key: Option<Arc<Key>>,
     /// Whose rows may be seen on the way.
     pub scope: Scope,
 }
@@ -101,13 +107,14 @@ impl Caller {
             Who::Nobody => "nobody".to_owned(),
             Who::Admin { email, .. } => email.clone(),
             Who::User(user) => user.email.to_string(),
+            Who::Key(key) => key.label(),
         }
     }
 
     /// The user, if it is one.
     ///
     /// # Errors
-    /// `Forbidden` for admins: they are no users.
+    /// `Forbidden` for admins, who are no users, and for keys: what is a person's own is theirs to do.
     pub fn user(&self) -> Result<&Principal> {
         match &self.who {
             Who::User(user) => Ok(user),
@@ -115,6 +122,18 @@ impl Caller {
             Who::Admin { .. } => {
                 Err(Error::Forbidden("this is for users; platform admins have no account here".to_owned()))
             }
+            Who::Key(_) => Err(Error::Forbidden(
+                "this is for a person who is signed in; an API key cannot do it".to_owned(),
+            )),
+        }
+    }
+
+    /// The user who asks, or who made the key that is asked with.
+    pub(super) fn on_behalf_of(&self) -> Option<UserId> {
+        match &self.who {
+            Who::User(user) => Some(user.user),
+            Who::Key(key) => Some(key.user),
+            Who::Nobody | Who::Admin { .. } => None,
         }
     }
 
@@ -126,7 +145,7 @@ impl Caller {
         match &self.who {
             Who::Admin { .. } => Ok(()),
             Who::Nobody => Err(Error::Unauthenticated),
-            Who::User(_) => Err(Error::Forbidden("this is for platform admins".to_owned())),
+            Who::User(_) | Who::Key(_) => Err(Error::Forbidden("this is for platform admins".to_owned())),
         }
     }
 }
@@ -137,37 +156,57 @@ impl Principal {
     /// # Errors
     /// `NotFound` where they are no member, whether or not there is such a tenant; `Forbidden` where they are.
     pub fn may(&self, reference: &str, permission: Permission) -> Result<&Membership> {
-        let membership = self
-            .memberships
-            .iter()
-            .find(|one| one.slug.as_str() == reference || one.tenant.to_string() == reference)
-            .ok_or(Error::NotFound("tenant"))?;
-        if membership.suspended {
-            return Err(Error::Forbidden(
-                "you are suspended in this tenant; its admins can let you in again".to_owned(),
-            ));
-        }
-        if membership.second_factor_required && !self.second_factor {
-            return Err(Error::Forbidden(
-                "this tenant requires a second factor; set one up and sign in with it".to_owned(),
-            ));
-        }
-        if !allows(membership.role, permission) {
-            return Err(Error::Forbidden(format!("a {} may not: {permission}", membership.role)));
-        }
-        Ok(membership)
+        allowed(&self.memberships, self.second_factor, reference, permission)
     }
 }
 
+impl Permit {
+    /// Whether the caller may also do this there.
+    pub(super) fn allows(&self, permission: Permission) -> bool {
+        self.role.is_none_or(|role| allows(role, permission))
+            && self.key.as_ref().is_none_or(|key| key.scopes.contains(&permission))
+    }
+}
+
+/// What somebody is in the tenant of this slug or id, if they may do this there.
+///
+/// # Errors
+/// As [`Principal::may`].
+pub(super) fn allowed<'a>(
+    memberships: &'a [Membership],
+    second_factor: bool,
+    reference: &str,
+    permission: Permission,
+) -> Result<&'a Membership> {
+    let membership = memberships
+        .iter()
+        .find(|one| one.slug.as_str() == reference || one.tenant.to_string() == reference)
+        .ok_or(Error::NotFound("tenant"))?;
+    if membership.suspended {
+        return Err(Error::Forbidden(
+            "you are suspended in this tenant; its admins can let you in again".to_owned(),
+        ));
+    }
+    if membership.second_factor_required && !second_factor {
+        return Err(Error::Forbidden(
+            "this tenant requires a second factor; set one up and sign in with it".to_owned(),
+        ));
+    }
+    if !allows(membership.role, permission) {
+        return Err(Error::Forbidden(format!("a {} may not: {permission}", membership.role)));
+    }
+    Ok(membership)
+}
+
 impl App {
-    /// Who sent a token, from there. An admin who was disabled since, and a user who is suspended or whose session was
+    /// Who sent a token or an API key, from there. An admin who was disabled since, and a user who is suspended or whose session was
     /// revoked, is nobody.
     ///
     /// # Errors
     /// `Unauthenticated` when it is nobody's, or not any more; `Forbidden` for an admin without a second factor where it
     /// is required.
     pub async fn who(&self, token: &str, origin: Origin) -> Result<Caller> {
-        let (caller, lacking) = self.recognised(token, origin).await?;
+        let (caller, lacking) = self.known(token, origin).await?;
         if lacking {
             return Err(Error::Forbidden(
                 "platform admins need a second factor here: set one up, and sign in with it".to_owned(),
@@ -181,11 +220,14 @@ impl App {
     /// # Errors
     /// `Unauthenticated` when it is nobody's, or not any more.
     pub async fn who_may_enrol(&self, token: &str, origin: Origin) -> Result<Caller> {
-        Ok(self.recognised(token, origin).await?.0)
+        Ok(self.known(token, origin).await?.0)
     }
 
-    /// Who sent a token, and whether it is an admin who lacks a second factor that is required.
-    async fn recognised(&self, token: &str, origin: Origin) -> Result<(Caller, bool)> {
+    /// Who sent a token or key, and whether it is an admin who lacks a second factor that is required.
+    async fn known(&self, token: &str, origin: Origin) -> Result<(Caller, bool)> {
+        if api_keys::looks_like_one(token) {
+            return Ok((self.who_has_key(token, origin).await?, false));
+        }
         let audiences = [USER_AUDIENCE, ADMIN_AUDIENCE];
         let claims = self.tokens.verify(token, &audiences).map_err(|_| Error::Unauthenticated)?;
         let (who, lacking) = match (claims.aud.as_str(), claims.sid) {
@@ -221,10 +263,10 @@ impl App {
     /// # Errors
     /// `Unauthenticated` when it is over, or its user suspended.
     pub(super) async fn principal(&self, session: SessionId) -> Result<Principal> {
-        if let Some(known) = self.principals.recall(session) {
+        if let Some(known) = self.principals.people.recall(&session) {
             return Ok(known);
         }
-        let before = self.principals.before();
+        let before = self.principals.people.before();
         let mut tx = self.begin_as_system().await?;
         let holder = sessions::holder(&mut tx, session).await?.ok_or(Error::Unauthenticated)?;
         let belongings = sessions::belongings(&mut tx, holder.user_id).await?;
@@ -239,17 +281,22 @@ impl App {
             session,
             second_factor: holder.second_factor,
             has_second_factor: holder.has_second_factor,
-            memberships: belongings
-                .into_iter()
-                .map(|belonging| {
-                    let mut membership = Membership::from(belonging);
-                    membership.second_factor_required |= self.settings.people.require_second_factor;
-                    membership
-                })
-                .collect(),
+            memberships: self.memberships(belongings).collect(),
         };
-        self.principals.keep(before, principal.clone(), holder.expires_at);
+        self.principals.people.keep(before, principal.clone(), holder.expires_at);
         Ok(principal)
+    }
+
+    /// Where somebody belongs, by the platform's own rules too.
+    pub(super) fn memberships(
+        &self,
+        belongings: Vec<sessions::BelongingRecord>,
+    ) -> impl Iterator<Item = Membership> {
+        belongings.into_iter().map(|belonging| {
+            let mut membership = Membership::from(belonging);
+            membership.second_factor_required |= self.settings.people.require_second_factor;
+            membership
+        })
     }
 
     /// The tenant of this slug or id, if the caller may do this in it.
@@ -270,6 +317,17 @@ impl App {
                     tenant: membership.tenant,
                     slug: membership.slug.clone(),
                     role: Some(membership.role),
+                    key: None,
+                    scope: Scope::Tenant(membership.tenant),
+                })
+            }
+            Who::Key(key) => {
+                let membership = key.may(reference, permission)?;
+                Ok(Permit {
+                    tenant: membership.tenant,
+                    slug: membership.slug.clone(),
+                    role: Some(Key::rank(membership.role)),
+                    key: Some(Arc::clone(key)),
                     scope: Scope::Tenant(membership.tenant),
                 })
             }
@@ -277,7 +335,13 @@ impl App {
                 let mut tx = self.store.begin(Scope::Platform).await?;
                 let tenant = find(&mut tx, reference).await?;
                 tx.commit().await?;
-                Ok(Permit { tenant: tenant.id, slug: tenant.slug, role: None, scope: Scope::Platform })
+                Ok(Permit {
+                    tenant: tenant.id,
+                    slug: tenant.slug,
+                    role: None,
+                    key: None,
+                    scope: Scope::Platform,
+                })
             }
         }
     }
@@ -293,8 +357,8 @@ impl App {
         permit: &Permit,
         permission: Permission,
     ) -> Result<()> {
-        let Who::User(user) = &caller.who else { return Ok(()) };
-        let own = memberships::get(tx, permit.tenant, user.user).await.or_not_found("tenant")?;
+        let Some(user) = caller.on_behalf_of() else { return Ok(()) };
+        let own = memberships::get(tx, permit.tenant, user).await.or_not_found("tenant")?;
         if own.suspended_at.is_some() || !allows(own.role, permission) {
             return Err(Error::Forbidden(format!("you may not any more: {permission}")));
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::identity::passwords::PasswordError;
+use crate::identity::signatures::Refusal;
 use crate::store;
 
 /// One thing that is wrong with what was sent.
@@ -66,6 +67,9 @@ pub enum Error {
     /// The token is missing, forged, expired, or its owner was disabled.
     #[error("a valid token is needed")]
     Unauthenticated,
+    /// A signed request does not count.
+    #[error(transparent)]
+    Signature(#[from] Refusal),
     /// The platform has run out of something that an operator must extend.
     #[error("{0}")]
     Exhausted(String),

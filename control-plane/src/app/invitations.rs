@@ -267,7 +267,9 @@ impl App {
                     "this invitation is for another address than the one you are signed in with".to_owned(),
                 ));
             }
-            Who::Admin { .. } => return Err(caller.user().err().unwrap_or(Error::Unauthenticated)),
+            Who::Admin { .. } | Who::Key(_) => {
+                return Err(caller.user().err().unwrap_or(Error::Unauthenticated));
+            }
             Who::Nobody => Some(self.account(email, account).await?),
         };
         // Who accepts does not belong to the tenant yet, so it is done for them.

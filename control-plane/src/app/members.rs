@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::api_keys::Key;
 use super::audit::{Action, Entry};
 use super::caller::{Permit, Who};
 use super::error::{Error, OrNotFound};
@@ -71,12 +72,13 @@ pub(super) async fn find_member(tx: &mut Tx, permit: &Permit, reference: &str) -
 
 /// As what the caller acts on a member, by their role as it is now: what they came with may be over.
 async fn actor(tx: &mut Tx, caller: &Caller, permit: &Permit, on: UserId) -> Result<Actor> {
-    let Who::User(user) = &caller.who else { return Ok(Actor::Platform) };
-    let own = memberships::get(tx, permit.tenant, user.user).await.or_not_found("tenant")?;
+    let Some(user) = caller.on_behalf_of() else { return Ok(Actor::Platform) };
+    let own = memberships::get(tx, permit.tenant, user).await.or_not_found("tenant")?;
     if own.suspended_at.is_some() {
         return Err(Error::Forbidden("you are suspended in this tenant".to_owned()));
     }
-    Ok(if user.user == on { Actor::Oneself } else { Actor::Member(own.role) })
+    let role = if permit.key.is_some() { Key::rank(own.role) } else { own.role };
+    Ok(if user == on { Actor::Oneself } else { Actor::Member(role) })
 }
 
 impl App {

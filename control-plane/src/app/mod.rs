@@ -4,6 +4,7 @@
 //! becomes desired state with an operation, and the workers hear of it when the transaction is committed.
 
 mod admins;
+pub mod api_keys;
 pub mod audit;
 pub mod audit_log;
 pub mod caller;

@@ -81,7 +81,7 @@ impl App {
         let cursor = findings.cursor(listing.cursor.as_deref());
         let limit = findings.limit(listing.limit.as_deref());
         findings.done()?;
-        if let (Who::User(_), reference) = (&caller.who, listing.tenant.as_deref()) {
+        if let (Who::User(_) | Who::Key(_), reference) = (&caller.who, listing.tenant.as_deref()) {
             let reference =
                 reference.ok_or_else(|| Error::wrong("tenant", "name the tenant whose they are"))?;
             let permit = self.permit(caller, reference, Permission::TenantRead).await?;

@@ -10,7 +10,7 @@ use super::members::find_member;
 use super::rules::{self, Findings};
 use super::tenants::slug_of;
 use super::{App, Caller, Page, Result};
-use crate::identity::permissions::{Permission, allows};
+use crate::identity::permissions::Permission;
 use crate::model::ids::{ProjectId, UserId};
 use crate::model::role::ProjectRole;
 use crate::model::slug::Slug;
@@ -33,15 +33,11 @@ struct Seen {
     manages: bool,
 }
 
-/// Whether the caller's role in the tenant, or their standing above it, allows this.
-fn may(permit: &Permit, permission: Permission) -> bool {
-    permit.role.is_none_or(|role| allows(role, permission))
-}
-
+/// Who may be in projects themselves. A key is in none: it sees and manages them by its scopes alone.
 fn user_of(caller: &Caller) -> Option<UserId> {
     match &caller.who {
         Who::User(user) => Some(user.user),
-        Who::Admin { .. } | Who::Nobody => None,
+        Who::Admin { .. } | Who::Key(_) | Who::Nobody => None,
     }
 }
 
@@ -76,11 +72,11 @@ impl App {
             _ => Err(store::Error::NotFound),
         };
         let project = project.or_not_found("project")?;
-        if project.role.is_none() && !may(&permit, Permission::ProjectsRead) {
+        if project.role.is_none() && !permit.allows(Permission::ProjectsRead) {
             return Err(Error::NotFound("project"));
         }
         let manages =
-            project.role == Some(ProjectRole::Maintainer) || may(&permit, Permission::ProjectsManage);
+            project.role == Some(ProjectRole::Maintainer) || permit.allows(Permission::ProjectsManage);
         Ok((tx, Seen { permit, user, project, manages }))
     }
 
@@ -101,7 +97,7 @@ impl App {
         let cursor = findings.cursor(listing.cursor.as_deref());
         let limit = findings.limit(listing.limit.as_deref());
         findings.done()?;
-        let own = !may(&permit, Permission::ProjectsRead);
+        let own = !permit.allows(Permission::ProjectsRead);
         let filter = ProjectFilter { search, own, cursor, limit };
         let mut tx = self.store.begin(permit.scope).await?;
         let page = projects::list(&mut tx, permit.tenant, user_of(caller), &filter).await?;

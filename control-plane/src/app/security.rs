@@ -57,10 +57,12 @@ impl App {
         if before == after {
             return Ok(before);
         }
-        if let Who::User(user) = &caller.who
-            && after.require_second_factor
-            && !user.second_factor
-        {
+        let given = match &caller.who {
+            Who::User(user) => user.second_factor,
+            Who::Key(key) => key.second_factor,
+            Who::Nobody | Who::Admin { .. } => true,
+        };
+        if after.require_second_factor && !given {
             return Err(Error::NotNow(
                 "set up a second factor and sign in with it before you require one of others".to_owned(),
             ));

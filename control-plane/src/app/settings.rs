@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use crate::config::{Config, PeopleConfig};
+use crate::config::{ApiKeysConfig, Config, PeopleConfig};
 use crate::model::hostname::HostName;
 use crate::model::plan::{Plan, PlanName};
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub people: PeopleConfig,
     /// Whether platform admins may do nothing without a second factor but set one up.
     pub admins_need_second_factor: bool,
+    /// How long keys are good, and how many there may be.
+    pub api_keys: ApiKeysConfig,
     /// How long a platform admin's token is valid.
     pub token_minutes: u32,
 }
@@ -44,6 +46,7 @@ impl From<&Config> for Settings {
             retention: Duration::from_secs(u64::from(config.worker.retention_days) * 86_400),
             people: config.people.clone(),
             admins_need_second_factor: config.admin.require_second_factor,
+            api_keys: config.api_keys.clone(),
             token_minutes: config.token_minutes,
         }
     }

@@ -11,6 +11,7 @@ mod firewall;
 mod follow;
 mod images;
 mod invite;
+mod key;
 mod mail;
 mod member;
 mod operation;
@@ -127,6 +128,9 @@ pub enum Command {
     /// Invitations to a tenant: send, list and take them back
     #[command(subcommand)]
     Invite(invite::Command),
+    /// API keys: make, list, rotate and revoke them
+    #[command(subcommand)]
+    Key(key::Command),
     /// People who ask to join a tenant or to open one: list them and decide
     #[command(subcommand)]
     Signup(signup::Command),
@@ -211,6 +215,7 @@ impl Command {
             Self::Tenant(command) => tenant::run(command, &session).await,
             Self::Member(command) => member::run(command, &session).await,
             Self::Invite(command) => invite::run(command, &session).await,
+            Self::Key(command) => key::run(command, &session).await,
             Self::Signup(command) => signup::run(command, &session).await,
             Self::User(command) => user::run(command, &session).await,
             Self::Operation(command) => operation::run(&command, &session).await,

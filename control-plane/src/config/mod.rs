@@ -3,6 +3,7 @@
 //! No setting is a secret: keys and passwords are files of their own in the installation's directory, so what
 //! is printed here can be shown to anybody who may run the command.
 
+mod api_keys;
 mod error;
 mod keys;
 mod limits;
@@ -21,6 +22,7 @@ use crate::model::hostname::HostName;
 use crate::model::ids::InstallationId;
 use crate::model::plan::{Plan, PlanName};
 
+pub use api_keys::ApiKeysConfig;
 pub use error::Error;
 pub use limits::LimitsConfig;
 pub use load::{Flag, Origin, Origins, Sources};
@@ -50,6 +52,7 @@ pub struct Config {
     pub gateway: GatewayConfig,
     pub admin: AdminConfig,
     pub people: PeopleConfig,
+    pub api_keys: ApiKeysConfig,
     pub mail: MailConfig,
     pub limits: LimitsConfig,
     /// How long a platform admin's token is valid, in minutes.
@@ -294,6 +297,7 @@ impl Default for Config {
                 tenants_max: 1_000,
                 tenants_per_person: 3,
             },
+            api_keys: ApiKeysConfig::default(),
             mail: MailConfig::default(),
             limits: LimitsConfig::default(),
             token_minutes: 720,

@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     between("gateway.wakes_per_minute", gateway.wakes_per_minute.into(), 1..=100_000)?;
     edge(config)?;
     people(config)?;
+    api_keys(config)?;
     between("token_minutes", config.token_minutes.into(), 1..=525_600)?;
     domains(config)?;
     let email = &config.admin.email;
@@ -88,6 +89,16 @@ fn people(config: &Config) -> Result<(), (String, String)> {
     between("people.remembered_days", people.remembered_days.into(), people.session_days.into()..=90)?;
     between("people.tenants_max", people.tenants_max.into(), 0..=1_000_000)?;
     between("people.tenants_per_person", people.tenants_per_person.into(), 0..=1_000_000)
+}
+
+fn api_keys(config: &Config) -> Result<(), (String, String)> {
+    let keys = &config.api_keys;
+    between("api_keys.max_days", keys.max_days.into(), 1..=3650)?;
+    between("api_keys.default_days", keys.default_days.into(), 1..=keys.max_days.into())?;
+    between("api_keys.overlap_hours", keys.overlap_hours.into(), 0..=168)?;
+    between("api_keys.per_user", keys.per_user.into(), 0..=10_000)?;
+    between("api_keys.per_tenant", keys.per_tenant.into(), 0..=10_000)?;
+    between("api_keys.per_minute", keys.per_minute.into(), 1..=1_000_000)
 }
 
 fn limits(config: &Config) -> Result<(), (String, String)> {

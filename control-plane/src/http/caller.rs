@@ -5,11 +5,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::error::Problem;
-use super::{AppState, limits};
+use super::{AppState, limits, signed};
 use crate::app::{self, Origin};
 
-/// Whoever sent the request, known by the token in its `Authorization` header. A handler that takes it is closed to
-/// everybody else.
+/// Whoever sent the request, known by the token or API key in its `Authorization` header, or by its signature. A
+/// handler that takes it is closed to everybody else.
 #[derive(Debug, Clone)]
 pub struct Caller(pub app::Caller);
 
@@ -35,20 +35,18 @@ impl FromRequestParts<AppState> for Enrolling {
 
 /// Recognises and counts whoever sent a request.
 async fn recognised(parts: &Parts, state: &AppState, enrolling: bool) -> Result<app::Caller, Problem> {
-    let token = bearer(&parts.headers)
-        .ok_or_else(|| Problem::unauthenticated("send a token: Authorization: Bearer <token>"))?;
-    let origin = origin(&parts.headers);
-    let known = if enrolling {
-        state.app.who_may_enrol(token, origin).await
-    } else {
-        state.app.who(token, origin).await
+    let known = match bearer(&parts.headers) {
+        Some(token) if enrolling => state.app.who_may_enrol(token, origin(&parts.headers)).await,
+        Some(token) => state.app.who(token, origin(&parts.headers)).await,
+        None if signed::is_signed(&parts.headers) => signed::caller(&state.app, parts).await,
+        None => return Err(Problem::unauthenticated("send a token: Authorization: Bearer <token>")),
     };
     match known {
         Ok(caller) => {
             limits::count_caller(&state.limits, parts, &caller)?;
             Ok(caller)
         }
-        Err(error @ app::Error::Unauthenticated) => {
+        Err(error @ (app::Error::Unauthenticated | app::Error::Signature(_))) => {
             limits::count_stranger(&state.limits, parts)?;
             Err(error.into())
         }
@@ -78,7 +76,7 @@ impl FromRequestParts<AppState> for Anybody {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        if parts.headers.contains_key(header::AUTHORIZATION) {
+        if parts.headers.contains_key(header::AUTHORIZATION) || signed::is_signed(&parts.headers) {
             let Caller(caller) = Caller::from_request_parts(parts, state).await?;
             return Ok(Self(caller));
         }

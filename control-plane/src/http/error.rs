@@ -192,6 +192,10 @@ impl From<app::Error> for Problem {
             }
             Error::SignInFirst(detail) => Self::unauthenticated(&detail),
             Error::Unauthenticated => Self::unauthenticated("the token is not valid, or not any more"),
+            Error::Signature(refusal) => {
+                Self::new(StatusCode::UNAUTHORIZED, "signature", "The signature does not count")
+                    .detail(refusal)
+            }
             Error::Exhausted(detail) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "exhausted", "The platform is full").detail(detail)
             }

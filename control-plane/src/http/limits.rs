@@ -9,6 +9,7 @@
 //! and window, `RateLimit` with what remains and the seconds until all of it is there again. The counts are this
 //! process's own; while one api takes over from another, both count.
 
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -29,7 +30,9 @@ use uuid::Uuid;
 use super::caller::{bearer, origin};
 use super::error::Problem;
 use super::pages::answer::Trouble;
+use super::signed::{self, is_signed};
 use super::{AppState, pages};
+use crate::app::caller::Membership;
 use crate::app::{Caller, Who};
 use crate::config::LimitsConfig;
 
@@ -45,6 +48,7 @@ pub struct Limits {
     address: Class<Network>,
     user: Class<Uuid>,
     tenant: Class<String>,
+    keys: Keys,
 }
 
 /// The counts of one kind of caller.
@@ -53,6 +57,23 @@ struct Class<K: Clone + Hash + Eq> {
     name: &'static str,
     quota: NonZeroU32,
     counts: RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>,
+}
+
+/// The counts of API keys, by how many requests each may send: its maker may have said fewer than others have.
+#[derive(Debug, Default)]
+struct Keys(Mutex<HashMap<NonZeroU32, Class<Uuid>>>);
+
+impl Keys {
+    fn count(&self, key: Uuid, per_minute: NonZeroU32) -> Standing {
+        let mut classes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.entry(per_minute).or_insert_with(|| Class::new("key", per_minute.get())).count(&key)
+    }
+
+    fn tidy(&self) {
+        let mut classes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.values().for_each(Class::tidy);
+        classes.retain(|_, class| !class.counts.is_empty());
+    }
 }
 
 /// An IPv4 address, or the /64 that a whole IPv6 network has for itself.
@@ -124,6 +145,7 @@ impl Limits {
             address: Class::new("address", config.address_per_minute),
             user: Class::new("user", config.user_per_minute),
             tenant: Class::new("tenant", config.tenant_per_minute),
+            keys: Keys::default(),
         }
     }
 
@@ -139,6 +161,7 @@ impl Limits {
                 limits.address.tidy();
                 limits.user.tidy();
                 limits.tenant.tidy();
+                limits.keys.tidy();
             }
         }))
     }
@@ -157,17 +180,19 @@ pub(super) fn count_caller(
     // The router takes off what leads to it.
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     let tenant = tenant_of(uri.path());
-    let (who, tenant) = match &caller.who {
-        Who::Nobody => return Ok(()),
-        Who::Admin { id, .. } => (id.0, tenant.map(str::to_owned)),
-        Who::User(user) => {
-            let theirs = user.memberships.iter().find(|one| {
-                tenant.is_some_and(|tenant| one.slug.as_str() == tenant || one.tenant.to_string() == tenant)
-            });
-            (user.user.0, theirs.map(|one| one.slug.to_string()))
-        }
+    let theirs = |memberships: &[Membership]| {
+        let named = |one: &&Membership| {
+            tenant.is_some_and(|tenant| one.slug.as_str() == tenant || one.tenant.to_string() == tenant)
+        };
+        memberships.iter().find(named).map(|one| one.slug.to_string())
     };
-    note(counted, limits.user.count(&who))?;
+    let (own, tenant) = match &caller.who {
+        Who::Nobody => return Ok(()),
+        Who::Admin { id, .. } => (limits.user.count(&id.0), tenant.map(str::to_owned)),
+        Who::User(user) => (limits.user.count(&user.user.0), theirs(&user.memberships)),
+        Who::Key(key) => (limits.keys.count(key.id.0, key.per_minute), theirs(&key.memberships)),
+    };
+    note(counted, own)?;
     tenant.map_or(Ok(()), |tenant| note(counted, limits.tenant.count(&tenant)))
 }
 
@@ -196,6 +221,7 @@ impl From<TooMany> for Problem {
     fn from(TooMany { name, wait }: TooMany) -> Self {
         let seconds = whole_seconds(wait).max(1);
         let whose = match name {
+            "key" => "with this key",
             "user" => "from you",
             "tenant" => "for this tenant",
             _ => "from your address",
@@ -240,7 +266,7 @@ pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) ->
     let counted = Counted::default();
     let class = if sign_in {
         Some(&state.limits.sign_in)
-    } else if bearer(request.headers()).is_none() {
+    } else if bearer(request.headers()).is_none() && !is_signed(request.headers()) {
         Some(&state.limits.address)
     } else {
         None
@@ -251,7 +277,7 @@ pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) ->
     let mut response = match first {
         Ok(()) => {
             request.extensions_mut().insert(counted.clone());
-            next.run(request).await
+            signed::check(request, next).await
         }
         Err(too_many) if page.is_some() => Trouble::from(Problem::from(too_many)).into_response(),
         Err(too_many) => Problem::from(too_many).into_response(),

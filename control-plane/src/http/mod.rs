@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 pub(crate) mod pages;
 mod serve;
+mod signed;
 pub mod v1;
 
 use std::future::Future;

@@ -39,6 +39,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         (name = "auth", description = "Users: coming in, signing in, staying signed in."),
         (name = "users", description = "Users, as platform admins see and stop them."),
         (name = "me", description = "What users do about themselves."),
+        (name = "keys", description = "API keys: a user's own, and those of tenants."),
         (name = "tenants", description = "Customers, each in a house of its own."),
         (name = "members", description = "Who belongs to a tenant, as what."),
         (name = "projects", description = "Parts of a tenant with members of their own."),
@@ -60,7 +61,7 @@ impl Modify for Bearer {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The token that `POST /api/v1/admin/sessions` or `freehold token` gives."))
+            .description(Some("The token that signing in or `freehold token` gives, or an API key."))
             .build();
         document
             .components

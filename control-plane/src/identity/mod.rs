@@ -1,11 +1,13 @@
 //! Who somebody is and what only they may read: passwords, tokens, and the vault for tenants' secrets.
 
+pub mod api_keys;
 pub mod chain;
 pub mod checked;
 mod hashing;
 pub mod passwords;
 pub mod people_key;
 pub mod permissions;
+pub mod signatures;
 pub mod strength;
 pub mod tokens;
 pub mod totp;

@@ -24,6 +24,10 @@ words!(
         SignupsDecide = "signups.decide",
         /// Hand the tenant over to another owner.
         OwnershipHandOver = "ownership.hand_over",
+        /// See the tenant's API keys.
+        KeysRead = "keys.read",
+        /// Make, rotate and revoke the tenant's API keys.
+        KeysManage = "keys.manage",
         /// See projects that one is not in, and who is in them.
         ProjectsRead = "projects.read",
         /// Make projects.
@@ -52,6 +56,8 @@ pub const fn least(permission: Permission) -> Role {
         | Permission::MembersUpdate
         | Permission::MembersRemove
         | Permission::SignupsDecide
+        | Permission::KeysRead
+        | Permission::KeysManage
         | Permission::ProjectsManage
         | Permission::AuditRead => Role::Admin,
         Permission::OwnershipHandOver => Role::Owner,
@@ -62,6 +68,13 @@ pub const fn least(permission: Permission) -> Role {
 #[must_use]
 pub fn allows(role: Role, permission: Permission) -> bool {
     role >= least(permission)
+}
+
+/// Whether an API key can be given it. What makes more keys, or gives the whole tenant away, is for a person who is
+/// signed in: who finds a key shall not be able to stay, or to take all.
+#[must_use]
+pub const fn for_keys(permission: Permission) -> bool {
+    !matches!(permission, Permission::OwnershipHandOver | Permission::KeysRead | Permission::KeysManage)
 }
 
 /// Everything that somebody of this role may, in the table's order.
@@ -87,18 +100,17 @@ mod tests {
         let lines: String = Permission::ALL
             .iter()
             .map(|permission| {
-                let marks: String = roles
-                    .iter()
-                    .map(|role| if allows(*role, *permission) { " yes |" } else { " |" })
-                    .collect();
-                format!("| `{permission}` |{marks}\n")
+                let mark = |yes: bool| if yes { " yes |" } else { " |" };
+                let marks: String = roles.iter().map(|role| mark(allows(*role, *permission))).collect();
+                format!("| `{permission}` |{marks}{}\n", mark(for_keys(*permission)))
             })
             .collect();
         format!(
-            "# Permissions\n\nWhat each role may do in its tenant. Made from the table in \
+            "# Permissions\n\nWhat each role may do in its tenant, and what an \
+             [API key](api-keys.md) can be given. Made from the table in \
              `control-plane/src/identity/permissions.rs`; a test keeps the two equal.\n\n\
-             | permission |{heads}\n|---|{}\n{lines}",
-            "---|".repeat(roles.len())
+             | permission |{heads} keys |\n|---|{}\n{lines}",
+            "---|".repeat(roles.len() + 1)
         )
     }
 

@@ -82,6 +82,11 @@ uuid_id!(
     "session id"
 );
 uuid_id!(
+    /// A key by which a program uses the API.
+    KeyId,
+    "key id"
+);
+uuid_id!(
     /// A part of a tenant with members of its own.
     ProjectId,
     "project id"
@@ -198,6 +203,13 @@ name_id!(
     "installation id",
     6,
     "six lower-case letters and digits, beginning with a letter"
+);
+name_id!(
+    /// The public part of an API key, which it is recognised by.
+    KeyPrefix,
+    "key prefix",
+    10,
+    "ten lower-case letters and digits, beginning with a letter"
 );
 
 #[cfg(test)]

@@ -60,6 +60,15 @@ pub enum Letter {
         set_up: bool,
         address: String,
     },
+    /// An API key was made, or took another's place; to its maker and to who made the one before.
+    KeyMade {
+        key: String,
+        /// Where it acts; empty for everywhere.
+        tenant: String,
+        by: String,
+        rotated: bool,
+        address: String,
+    },
     /// A place in a tenant is offered.
     Invitation {
         tenant: String,
@@ -110,6 +119,7 @@ impl Letter {
             Self::PasswordChanged { .. } => "password_changed",
             Self::SessionEnded { .. } => "session_ended",
             Self::SecondFactorChanged { .. } => "second_factor_changed",
+            Self::KeyMade { .. } => "key_made",
             Self::Invitation { .. } => "invitation",
             Self::SignupAsked { .. } => "signup_asked",
             Self::SignupPending { .. } => "signup_pending",

@@ -1,5 +1,6 @@
 //! Pure types that every room shares: what a tenant, a house and a release are, and what may be said of them.
 
+pub mod api_key;
 pub mod colour;
 pub mod desired;
 pub mod email;

@@ -62,6 +62,8 @@ fn subject(letter: &Letter) -> String {
         Letter::SessionEnded { .. } => "A session of yours was ended".to_owned(),
         Letter::SecondFactorChanged { set_up: true, .. } => "A second factor was set up".to_owned(),
         Letter::SecondFactorChanged { .. } => "Your second factor was taken away".to_owned(),
+        Letter::KeyMade { key, rotated: true, .. } => format!("An API key was rotated: {key}"),
+        Letter::KeyMade { key, .. } => format!("An API key was made: {key}"),
         Letter::Invitation { tenant, .. } => format!("You are invited to {tenant}"),
         Letter::SignupAsked { tenant, person, .. } => format!("{person} asks to join {tenant}"),
         Letter::SignupPending { tenant, .. } => format!("Your wish to join {tenant} was heard"),
@@ -120,6 +122,8 @@ mod tests {
             Letter::SessionEnded { name: text(), device: text(), address: text() },
             Letter::SecondFactorChanged { name: text(), set_up: true, address: text() },
             Letter::SecondFactorChanged { name: text(), set_up: false, address: text() },
+            Letter::KeyMade { key: text(), tenant: text(), by: text(), rotated: true, address: text() },
+            Letter::KeyMade { key: text(), tenant: text(), by: text(), rotated: false, address: text() },
             Letter::Invitation { tenant: text(), inviter: text(), role: Role::Member, link: link(), days: 7 },
             Letter::SignupAsked {
                 tenant: text(),

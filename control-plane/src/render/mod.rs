@@ -30,6 +30,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     mail!("already_registered", "txt"),
     mail!("invitation", "html"),
     mail!("invitation", "txt"),
+    mail!("key_made", "html"),
+    mail!("key_made", "txt"),
     mail!("layout", "html"),
     mail!("layout", "txt"),
     mail!("password_changed", "html"),

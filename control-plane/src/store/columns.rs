@@ -6,11 +6,12 @@ use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 use uuid::Uuid;
 
+use crate::model::api_key::{KeyKind, KeyStatus};
 use crate::model::email::Email;
 use crate::model::hostname::HostName;
 use crate::model::ids::{
-    AdminId, AuditId, HouseId, InvitationId, MailId, OperationId, ProjectId, ReleaseId, SessionId, SignupId,
-    TenantId, UserId, VolumeId,
+    AdminId, AuditId, HouseId, InvitationId, KeyId, KeyPrefix, MailId, OperationId, ProjectId, ReleaseId,
+    SessionId, SignupId, TenantId, UserId, VolumeId,
 };
 use crate::model::invitation::InvitationStatus;
 use crate::model::letter::MailState;
@@ -89,6 +90,9 @@ text_columns!(
     EventState,
     HostName,
     HouseId,
+    KeyKind,
+    KeyPrefix,
+    KeyStatus,
     MailState,
     InvitationStatus,
     OperationKind,
@@ -109,6 +113,7 @@ uuid_columns!(
     AdminId,
     AuditId,
     InvitationId,
+    KeyId,
     MailId,
     OperationId,
     ProjectId,

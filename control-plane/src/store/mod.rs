@@ -5,6 +5,7 @@
 //! operations; no transaction may be open while anything but this database is talked to.
 
 pub mod admins;
+pub mod api_keys;
 pub mod audit;
 pub mod bootstrap;
 pub mod changes;
@@ -257,6 +258,7 @@ pub fn migrations() -> Vec<Migration> {
         file(7, "audit", include_str!("../../../migrations/platform/V7__audit.sql")),
         file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
         file(10, "unproven_signups", include_str!("../../../migrations/platform/V10__unproven_signups.sql")),
+        file(11, "api_keys", include_str!("../../../migrations/platform/V11__api_keys.sql")),
         file(13, "browser_sessions", include_str!("../../../migrations/platform/V13__browser_sessions.sql")),
         file(
             14,

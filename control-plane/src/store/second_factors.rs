@@ -144,6 +144,7 @@ pub async fn remove(tx: &mut Tx, owner: Owner) -> Result<()> {
         .bind(user)
         .execute(tx.sql())
         .await?;
+        super::api_keys::forget_second_factor(tx, user).await?;
         tx.tell(Notice::Person(user));
     }
     Ok(())

@@ -73,6 +73,7 @@ async fn each_role_may_do_its_part_and_no_more() {
         "select * from freehold.houses",
         "select * from freehold.tenant_secrets",
         "select * from freehold.admins",
+        "select * from freehold.api_keys",
         "select * from freehold.operations",
         "update freehold.tenants set desired_state = 'deleted'",
         "update freehold.doors set name = 'x'",

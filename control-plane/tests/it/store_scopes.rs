@@ -39,6 +39,9 @@ const ROWS: &[&str] = &[
      select gen_random_uuid(), h.id, $1, 'db', 1, h.id, 'current' from freehold.houses h where tenant_id = $1 and $2 is not null",
     "insert into freehold.operation_events (operation_id, number, step, state, message)
      select id, 1, '', 'note', '' from freehold.operations where tenant_id = $1 and $2 is not null",
+    "insert into freehold.api_keys (id, prefix, kind, tenant_id, user_id, name, scopes, per_minute, second_factor, hash,
+                                    expires_at)
+     values (gen_random_uuid(), $2, 'tenant', $1, $2, 'x', '{tenant.read}', 1, false, '', now() + interval '1 day')",
     "insert into freehold.tenant_secrets (tenant_id, purpose, key_version, nonce, sealed)
      select $1, 'app_key', 1, '', '' where $2 is not null",
 ];

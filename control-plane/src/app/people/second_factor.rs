@@ -91,7 +91,7 @@ impl App {
     async fn holder(&self, caller: &Caller) -> Result<Holder> {
         match &caller.who {
             Who::Nobody => Err(Error::Unauthenticated),
-            Who::User(_) => Ok(Holder::user(&self.myself(caller).await?, &caller.origin)),
+            Who::User(_) | Who::Key(_) => Ok(Holder::user(&self.myself(caller).await?, &caller.origin)),
             Who::Admin { id, .. } => {
                 let mut tx = self.store.begin(Scope::Platform).await?;
                 let admin = admins::by_id(&mut tx, *id).await?;

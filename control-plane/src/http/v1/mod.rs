@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod answers;
+mod api_keys;
 mod audit;
 mod auth;
 mod catalogue;
@@ -43,6 +44,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(me::change_password))
         .routes(routes!(me::sessions, me::end_all))
         .routes(routes!(me::end))
+        .routes(routes!(api_keys::mine, api_keys::create_mine))
+        .routes(routes!(api_keys::revoke_mine))
+        .routes(routes!(api_keys::rotate_mine))
         .routes(routes!(second_factor::begin, second_factor::remove))
         .routes(routes!(second_factor::confirm))
         .routes(routes!(users::list, users::create))
@@ -62,6 +66,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::get, members::update, members::remove))
         .routes(routes!(members::hand_over))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::rotate))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::get, projects::update, projects::delete))
         .routes(routes!(projects::members))

@@ -1,5 +1,6 @@
 //! What goes over the wire under `/api/v1`. The command line uses the same types.
 
+pub mod api_keys;
 mod audit;
 pub mod invitations;
 mod mails;

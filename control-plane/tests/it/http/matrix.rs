@@ -7,10 +7,12 @@ use std::fmt;
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use control_plane::config::Config;
-use control_plane::identity::permissions::{Permission, allows};
+use control_plane::identity::api_keys::ApiKey;
+use control_plane::identity::permissions::{Permission, allows, for_keys};
 use control_plane::identity::tokens::{ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_key};
 use control_plane::model::ids::{SessionId, TenantId, UserId};
 use control_plane::model::role::Role;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -39,7 +41,64 @@ enum Kind {
     Away(Role),
     /// A user without a tenant.
     Stray,
+    /// A key.
+    Key(Keyed),
     Admin,
+}
+
+/// What kind of key. Those that are good were made by owners, unless said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keyed {
+    /// The tenant's, for reading.
+    Reads,
+    /// The tenant's, with every scope that there is.
+    All,
+    /// The same, whose maker is a viewer by now.
+    OfViewer,
+    /// An owner's own, with every scope.
+    Own,
+    /// Another tenant's, with every scope.
+    Away,
+    Revoked,
+    Expired,
+    /// Whose place another took a while ago.
+    Replaced,
+    /// That nobody made.
+    Forged,
+}
+
+impl Keyed {
+    const ALL: [Self; 9] = [
+        Self::Reads,
+        Self::All,
+        Self::OfViewer,
+        Self::Own,
+        Self::Away,
+        Self::Revoked,
+        Self::Expired,
+        Self::Replaced,
+        Self::Forged,
+    ];
+
+    fn is_refused(self) -> bool {
+        matches!(self, Self::Revoked | Self::Expired | Self::Replaced | Self::Forged)
+    }
+
+    fn scopes(self) -> &'static [Permission] {
+        match self {
+            Self::Reads => &[Permission::TenantRead, Permission::MembersRead, Permission::AuditRead],
+            _ => Permission::ALL,
+        }
+    }
+
+    /// What its maker is.
+    fn role(self) -> Role {
+        if self == Self::OfViewer { Role::Viewer } else { Role::Owner }
+    }
+
+    fn may(self, permission: Permission) -> bool {
+        self.scopes().contains(&permission) && allows(self.role(), permission) && for_keys(permission)
+    }
 }
 
 impl Kind {
@@ -51,6 +110,7 @@ impl Kind {
             .chain(away)
             .chain([Self::Stray, Self::Suspended])
             .chain(home)
+            .chain(Keyed::ALL.map(Self::Key))
             .chain([Self::Admin])
             .collect()
     }
@@ -63,6 +123,7 @@ impl Kind {
     /// Whether the token that they send is not good.
     fn is_refused(self) -> bool {
         matches!(self, Self::Expired | Self::Revoked | Self::Forged | Self::Elsewhere | Self::Banned)
+            || matches!(self, Self::Key(key) if key.is_refused())
     }
 }
 
@@ -85,8 +146,9 @@ fn expected(open: Open, kind: Kind) -> Expected {
         (Open::Either, _) => Through,
         (Open::UsersOrNobody, Kind::Nobody) => Through,
         (_, kind) if kind.is_nobody() => Unauthenticated,
-        (Open::SignedIn, _) => Through,
-        (Open::Users | Open::UsersOrNobody, Kind::Admin) => Forbidden,
+        (Open::People, Kind::Key(_)) => Forbidden,
+        (Open::SignedIn | Open::People, _) => Through,
+        (Open::Users | Open::UsersOrNobody, Kind::Admin | Kind::Key(_)) => Forbidden,
         (Open::Users | Open::UsersOrNobody, _) => Through,
         (Open::Admins, Kind::Admin) => Through,
         (Open::Admins, _) => Forbidden,
@@ -95,6 +157,11 @@ fn expected(open: Open, kind: Kind) -> Expected {
         (Open::Members(permission) | Open::MembersOnly(permission), Kind::Home(role)) => {
             if allows(role, permission) { Through } else { Forbidden }
         }
+        (_, Kind::Key(Keyed::Away)) => Hidden,
+        (Open::Members(permission) | Open::MembersOnly(permission), Kind::Key(key)) => {
+            if key.may(permission) { Through } else { Forbidden }
+        }
+        (Open::AdminsInTenant, Kind::Key(_)) => Forbidden,
         (Open::AdminsInTenant, Kind::Home(_)) => Forbidden,
         (Open::Members(_) | Open::MembersOnly(_) | Open::AdminsInTenant, Kind::Suspended) => Forbidden,
         (Open::Members(_) | Open::MembersOnly(_) | Open::AdminsInTenant, _) => Hidden,
@@ -123,6 +190,8 @@ impl Stage {
                 Kind::Admin => world.token.clone(),
                 Kind::Home(role) => user(world, sql, Some((home_id, role)), kind).await,
                 Kind::Away(role) => user(world, sql, Some((away_id, role)), kind).await,
+                Kind::Key(Keyed::Away) => user(world, sql, Some((away_id, Role::Owner)), kind).await,
+                Kind::Key(key) => user(world, sql, Some((home_id, key.role())), kind).await,
                 Kind::Stray => user(world, sql, None, kind).await,
                 _ => user(world, sql, Some((home_id, Role::Owner)), kind).await,
             };
@@ -185,6 +254,9 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
         .await
         .expect("a member");
     }
+    if let (Kind::Key(keyed), Some((tenant, _))) = (kind, place) {
+        return key(sql, keyed, id, tenant).await;
+    }
     sqlx::query(
         "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash,
                                         expires_at, revoked_at, revoked_because)
@@ -210,6 +282,37 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
         _ => world.issuer.issue(subject, USER_AUDIENCE, 15),
     }
     .expect("a token")
+}
+
+/// A key of this kind, put into the registry as it is; its secret.
+async fn key(sql: &mut PgConnection, keyed: Keyed, maker: UserId, tenant: TenantId) -> String {
+    let key = ApiKey::generate();
+    let secret = key.text.expose_secret().to_owned();
+    if keyed == Keyed::Forged {
+        return secret;
+    }
+    let scopes: Vec<&str> = keyed.scopes().iter().map(|scope| scope.as_str()).collect();
+    let own = keyed == Keyed::Own;
+    let put = "insert into freehold.api_keys (id, prefix, kind, tenant_id, user_id, name, scopes, per_minute,
+                   second_factor, hash, expires_at, replaced_by, revoked_at, revoked_because)
+               values ($1, $2, $3, $4, $5, 'x', $6, 600, false, $7,
+                       now() + case when $8 then interval '-1 minute' else interval '1 day' end,
+                       case when $9 then $1 end, case when $10 then now() end, case when $10 then 'a test' end)";
+    sqlx::query(put)
+        .bind(uuid::Uuid::new_v4())
+        .bind(key.prefix.as_str())
+        .bind(if own { "user" } else { "tenant" })
+        .bind((!own).then_some(tenant.0))
+        .bind(maker.0)
+        .bind(scopes)
+        .bind(key.hash().as_slice())
+        .bind(matches!(keyed, Keyed::Expired | Keyed::Replaced))
+        .bind(keyed == Keyed::Replaced)
+        .bind(keyed == Keyed::Revoked)
+        .execute(sql)
+        .await
+        .expect("a key");
+    secret
 }
 
 /// What is wrong with an answer, if anything is.

@@ -1,6 +1,8 @@
 //! The API against a real registry, through the real router.
 
 mod admin_second_factor;
+mod api_key_signatures;
+mod api_keys;
 mod audit;
 mod errors;
 mod events;
@@ -67,6 +69,8 @@ struct World {
     closing: CancellationToken,
     /// Signs whatever token a test wants.
     issuer: Issuer,
+    /// What every api of this world derives and seals by.
+    key: PeopleKey,
     token: String,
 }
 
@@ -142,10 +146,11 @@ impl World {
         tx.commit().await.expect("commit");
         let url = settings.url_of(settings.domain.as_str());
         let issuer = Issuer::from_pem(&generate_key(), url).expect("issuer");
-        let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), PeopleKey::generate()));
+        let key = PeopleKey::generate();
+        let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), key.clone()));
         let closing = CancellationToken::new();
         let router = router(AppState::new(app, limits, closing.clone()));
-        let mut world = Self { registry, router, closing, issuer, token: String::new() };
+        let mut world = Self { registry, router, closing, issuer, key, token: String::new() };
         let session = world
             .ask(Method::POST, "/api/v1/admin/sessions", Some(json!({"email": EMAIL, "password": PASSWORD})))
             .await

@@ -172,3 +172,36 @@ async fn an_admin_sets_a_second_factor_up_from_the_command_line() {
     let out = freehold.ends(0, &["second-factor", "remove", &code(secret, 0)]).await;
     assert_eq!(out, "the second factor was taken away\n");
 }
+
+#[tokio::test]
+async fn keys_are_made_rotated_and_revoked_from_the_command_line() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let admin = world.member("acme", Role::Admin).await;
+    let freehold = Freehold { token: admin.token.clone(), ..Freehold::of(&world).await };
+    let of = ["--tenant", "acme"];
+    let create = ["key", "create", "deploy", "--scope", "tenant.read,members.read"];
+    let secret = freehold.ends(0, &[&create[..], &of].concat()).await;
+    // nothing but the secret, so that it can be kept without being seen
+    let secret = secret.strip_suffix('\n').expect("a line");
+    assert_eq!(world.with_key(secret, "/api/v1/tenants/acme/members").await, 200);
+    // the key is a token for the command line, too
+    let by_key = Freehold { token: secret.to_owned(), ..Freehold::of(&world).await };
+    assert_eq!(by_key.json(&["member", "list", "acme"]).await[0]["email"], admin.email);
+    by_key.ends(5, &["key", "list", "--tenant", "acme"]).await;
+    let listed = freehold.json(&[&["key", "list"], &of[..]].concat()).await;
+    let id = listed[0]["id"].as_str().expect("an id").to_owned();
+    let rotated = freehold.json(&[&["key", "rotate", &id, "--overlap", "0"], &of[..]].concat()).await;
+    assert_eq!(world.with_key(secret, "/api/v1/tenants/acme").await, 401);
+    let next = rotated["key"]["id"].as_str().expect("an id");
+    let table = freehold.ends(0, &[&["key", "list"], &of[..]].concat()).await;
+    assert!(table.starts_with("NAME") && table.contains("expired") && table.contains("active"), "{table}");
+    freehold.ends(0, &[&["key", "revoke", next], &of[..]].concat()).await;
+    freehold.ends(3, &[&["key", "revoke", next], &of[..]].concat()).await;
+    freehold
+        .ends(0, &["key", "create", "mine", "--scope", "tenant.read", "--only-in", "acme", "--days", "3"])
+        .await;
+    freehold.ends(2, &["key", "create", "mine", "--scope", "everything"]).await;
+    freehold.ends(4, &["key", "create", "mine", "--scope", "keys.manage"]).await;
+    assert_eq!(freehold.json(&["key", "list"]).await.as_array().map(Vec::len), Some(1));
+}

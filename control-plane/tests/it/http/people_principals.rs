@@ -9,7 +9,6 @@ use axum::http::{Request, header};
 use control_plane::app::{App, Settings};
 use control_plane::config::Config;
 use control_plane::http::{AppState, router};
-use control_plane::identity::people_key::PeopleKey;
 use control_plane::model::role::Role;
 use serde_json::json;
 use tower::ServiceExt;
@@ -22,14 +21,14 @@ use super::people_sign_up::PASSWORD;
 const SOON: Duration = Duration::from_secs(5);
 
 /// Another api on the same registry.
-fn another(world: &World) -> Router {
+pub(super) fn another(world: &World) -> Router {
     let config = Config::default();
     let settings = Settings::from(&config);
-    let app = App::new(world.registry.api.clone(), settings, world.issuer.clone(), PeopleKey::generate());
+    let app = App::new(world.registry.api.clone(), settings, world.issuer.clone(), world.key.clone());
     router(AppState::new(Arc::new(app), &config.limits, world.closing.clone()))
 }
 
-async fn ask(api: &Router, token: &str, path: &str) -> u16 {
+pub(super) async fn ask(api: &Router, token: &str, path: &str) -> u16 {
     let request = Request::get(path)
         .header(header::HOST, super::HOST)
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
@@ -38,7 +37,7 @@ async fn ask(api: &Router, token: &str, path: &str) -> u16 {
 }
 
 /// Waits until a path is answered like this, no longer than is soon.
-async fn soon(api: &Router, token: &str, path: &str, status: u16) {
+pub(super) async fn soon(api: &Router, token: &str, path: &str, status: u16) {
     let begun = Instant::now();
     while ask(api, token, path).await != status {
         assert!(begun.elapsed() < SOON, "{path} is not answered with {status}");

@@ -20,7 +20,7 @@ async fn the_platform_tells_how_it_is() {
     doors(&world).await;
 
     // Without its database the API says so, and says when to come back; the process itself lives.
-    let World { registry, router, closing, issuer: _, token } = world;
+    let World { registry, router, closing, token, .. } = world;
     let (api, gateway) = (registry.api.clone(), registry.gateway.clone());
     drop(registry.server);
     let ask = async |path: &str| {

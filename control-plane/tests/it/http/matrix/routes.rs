@@ -11,8 +11,10 @@ pub enum Open {
     Everybody,
     /// Whoever asks; a token that is sent must be good.
     Either,
-    /// Whoever is signed in.
+    /// Whoever is known.
     SignedIn,
+    /// Users and platform admins, for what is their own.
+    People,
     /// Users, for what is their own.
     Users,
     /// The same, and whoever sends no token.
@@ -22,7 +24,6 @@ pub enum Open {
     /// Members of the tenant in the path whose role has this permission, and platform admins.
     Members(Permission),
     /// The same without platform admins.
-    #[allow(dead_code, reason = "for routes that act for the member themselves")]
     MembersOnly(Permission),
     /// Platform admins; its members may know that it is there.
     AdminsInTenant,
@@ -55,10 +56,10 @@ pub const TABLE: &[(&str, Open, &str)] = &[
     ("GET /api/v1/me/sessions", Open::Users, ""),
     ("DELETE /api/v1/me/sessions", Open::Users, ""),
     ("DELETE /api/v1/me/sessions/{session}", Open::Users, ""),
-    ("POST /api/v1/me/second-factor", Open::SignedIn, ""),
-    ("POST /api/v1/me/second-factor/confirm", Open::SignedIn, r#"{"code":"-"}"#),
-    ("DELETE /api/v1/me/second-factor", Open::SignedIn, r#"{"password":"-","code":"-"}"#),
-    ("POST /api/v1/me/recovery-codes", Open::SignedIn, r#"{"password":"-"}"#),
+    ("POST /api/v1/me/second-factor", Open::People, ""),
+    ("POST /api/v1/me/second-factor/confirm", Open::People, r#"{"code":"-"}"#),
+    ("DELETE /api/v1/me/second-factor", Open::People, r#"{"password":"-","code":"-"}"#),
+    ("POST /api/v1/me/recovery-codes", Open::People, r#"{"password":"-"}"#),
     ("GET /api/v1/tenants/{tenant}/security", Open::Members(Permission::SecurityUpdate), ""),
     (
         "PATCH /api/v1/tenants/{tenant}/security",
@@ -99,6 +100,18 @@ pub const TABLE: &[(&str, Open, &str)] = &[
         Open::Members(Permission::OwnershipHandOver),
         r#"{"user":"nobody@example.com"}"#,
     ),
+    ("GET /api/v1/me/keys", Open::Users, ""),
+    ("POST /api/v1/me/keys", Open::Users, r#"{"name":"-","scopes":[]}"#),
+    ("DELETE /api/v1/me/keys/{key}", Open::Users, ""),
+    ("POST /api/v1/me/keys/{key}/rotate", Open::Users, "{}"),
+    ("GET /api/v1/tenants/{tenant}/keys", Open::Members(Permission::KeysRead), ""),
+    (
+        "POST /api/v1/tenants/{tenant}/keys",
+        Open::MembersOnly(Permission::KeysManage),
+        r#"{"name":"deploy","scopes":["tenant.read"]}"#,
+    ),
+    ("DELETE /api/v1/tenants/{tenant}/keys/{key}", Open::Members(Permission::KeysManage), ""),
+    ("POST /api/v1/tenants/{tenant}/keys/{key}/rotate", Open::MembersOnly(Permission::KeysManage), "{}"),
     ("GET /api/v1/tenants/{tenant}/projects", Open::Members(Permission::TenantRead), ""),
     (
         "POST /api/v1/tenants/{tenant}/projects",

@@ -1,0 +1,145 @@
+//! Who comes by a key: sent as it is, or by a signature that only whoever has it can make.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use chrono::{TimeDelta, Utc};
+use secrecy::SecretString;
+
+use super::super::caller::{Caller, EXACT, Membership, Origin, Who};
+use super::super::error::Error;
+use super::super::principals::Remembered;
+use super::super::{App, Result};
+use super::Key;
+use super::manage::SEALED_FOR;
+use crate::identity::api_keys::ApiKey;
+use crate::identity::signatures::{Message, Refusal, SKEW, Signed};
+use crate::model::ids::{KeyPrefix, UserId};
+use crate::store::api_keys::{self, HolderRecord, Kept};
+use crate::store::sessions;
+
+/// How much longer a nonce is kept than its request would be taken: the clocks of two api differ.
+const SPARE: TimeDelta = TimeDelta::minutes(1);
+
+/// A key, and what tells that somebody has it.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Known {
+    key: Arc<Key>,
+    proof: Proof,
+}
+
+#[derive(Debug, Clone)]
+enum Proof {
+    /// SHA-256 of what is sent.
+    Hash([u8; 32]),
+    /// What it signs with; it is never sent.
+    Signs(SecretString),
+}
+
+impl Remembered for Known {
+    type Id = KeyPrefix;
+
+    fn id(&self) -> KeyPrefix {
+        self.key.prefix.clone()
+    }
+
+    fn user(&self) -> UserId {
+        self.key.user
+    }
+
+    fn memberships(&self) -> &[Membership] {
+        &self.key.memberships
+    }
+}
+
+impl App {
+    /// Who sent a key.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when it is none, is not good any more, or is one that signs.
+    pub(in super::super) async fn who_has_key(&self, text: &str, origin: Origin) -> Result<Caller> {
+        let sent = ApiKey::parse(text).ok_or(Error::Unauthenticated)?;
+        let right = |proof: &Proof| match proof {
+            Proof::Hash(hash) if sent.is_of(hash) => Ok(()),
+            Proof::Hash(_) | Proof::Signs(_) => Err(Error::Unauthenticated),
+        };
+        let key = self.recognised(&sent.prefix, &origin, right).await?;
+        Ok(Caller { who: Who::Key(key), origin })
+    }
+
+    /// Who signed a request. What is signed counts once: its nonce is taken.
+    ///
+    /// # Errors
+    /// `Signature` says what is not right about it.
+    pub async fn who_signed(&self, signed: &Signed, message: Message<'_>, origin: Origin) -> Result<Caller> {
+        let right = |proof: &Proof| match proof {
+            Proof::Signs(key) => Ok(signed.verify(key, message)?),
+            Proof::Hash(_) => Err(Refusal::Wrong.into()),
+        };
+        let key = match self.recognised(&signed.key, &origin, right).await {
+            // Whether there is such a key is not told.
+            Err(Error::Unauthenticated) => return Err(Refusal::Wrong.into()),
+            other => other?,
+        };
+        let mut tx = self.begin_as_system().await?;
+        let until = signed.created + SKEW + SPARE;
+        if !api_keys::take_nonce(&mut tx, key.id, &signed.nonce, until).await? {
+            return Err(Refusal::Replay.into());
+        }
+        tx.commit().await?;
+        Ok(Caller { who: Who::Key(key), origin })
+    }
+
+    /// The key of this prefix, if whoever comes by it shows that they have it. Only then is it remembered, and its use
+    /// written down.
+    async fn recognised(
+        &self,
+        prefix: &KeyPrefix,
+        origin: &Origin,
+        right: impl Fn(&Proof) -> Result<()>,
+    ) -> Result<Arc<Key>> {
+        if let Some(known) = self.principals.keys.recall(prefix) {
+            right(&known.proof)?;
+            return Ok(known.key);
+        }
+        let before = self.principals.keys.before();
+        let mut tx = self.begin_as_system().await?;
+        let holder = api_keys::holder(&mut tx, prefix).await?.ok_or(Error::Unauthenticated)?;
+        let proof = self.proof(&holder)?;
+        right(&proof)?;
+        let belongings = sessions::belongings(&mut tx, holder.user_id).await?;
+        if holder.last_used_at.is_none_or(|last| Utc::now().signed_duration_since(last) > EXACT) {
+            api_keys::touch(&mut tx, holder.id, &origin.address).await?;
+        }
+        tx.commit().await?;
+        let acts_in = |membership: &Membership| holder.tenant_id.is_none_or(|id| id == membership.tenant);
+        let memberships = self.memberships(belongings).filter(acts_in).collect();
+        let key = Arc::new(Key {
+            id: holder.id,
+            prefix: prefix.clone(),
+            name: holder.name,
+            user: holder.user_id,
+            email: holder.email,
+            second_factor: holder.second_factor,
+            // A word that is no permission any more allows nothing.
+            scopes: holder.scopes.iter().filter_map(|word| word.parse().ok()).collect(),
+            per_minute: u32::try_from(holder.per_minute)
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+            memberships,
+        });
+        self.principals.keys.keep(before, Known { key: Arc::clone(&key), proof }, holder.expires_at);
+        Ok(key)
+    }
+
+    fn proof(&self, holder: &HolderRecord) -> Result<Proof> {
+        match &holder.kept {
+            Kept::Hash(hash) => Ok(Proof::Hash(*hash)),
+            Kept::Sealed(sealed) => {
+                let opened = self.key.vault().open(holder.id, SEALED_FOR, sealed);
+                Ok(Proof::Signs(opened.map_err(Error::internal)?))
+            }
+        }
+    }
+}
