@@ -182,6 +182,7 @@ pub struct PersonPage {
     lead: Vec<String>,
     places: Vec<Link>,
     form: Option<Form>,
+    onward: Option<Link>,
     links: Vec<Link>,
     nonce: String,
 }
@@ -196,6 +197,7 @@ impl PersonPage {
             lead: Vec::new(),
             places: Vec::new(),
             form: None,
+            onward: None,
             links: Vec::new(),
             nonce: String::new(),
         }
@@ -210,6 +212,12 @@ impl PersonPage {
     #[must_use]
     pub fn form(self, form: Form) -> Self {
         Self { form: Some(form), ..self }
+    }
+
+    /// The way that most will go on, where there is no form.
+    #[must_use]
+    pub fn onward(self, href: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { onward: Some(Link { href: href.into(), text: text.into() }), ..self }
     }
 
     #[must_use]
@@ -273,6 +281,7 @@ mod tests {
             .lead(text)
             .place("/there", text)
             .form(form)
+            .onward("/there", text)
             .link("/forgot-password", text)
             .wrong("email", text)
             .wrong("", text)
@@ -314,7 +323,7 @@ mod tests {
         }
         assert!(!text.contains("placeholder"));
         let calm = PersonPage::new(Look::default(), "Hello").render("abc").expect("it renders");
-        for none in ["<form", "<ul", "role=\"alert\"", "Error"] {
+        for none in ["<form", "<a ", "<ul", "role=\"alert\"", "Error"] {
             assert!(!calm.contains(none), "{none}: {calm}");
         }
     }

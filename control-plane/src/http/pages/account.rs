@@ -68,7 +68,7 @@ pub(super) async fn sign_out(
         })
         .await?;
     }
-    let page = PersonPage::new(Look::default(), "You are signed out").link(SIGN_IN, "Sign in");
+    let page = PersonPage::new(Look::default(), "You are signed out").onward(SIGN_IN, "Sign in");
     let settings = state.app.settings();
     Ok(Answer::new(StatusCode::OK, page)
         .header(header::SET_COOKIE, Cookie::Session.forgotten(settings))

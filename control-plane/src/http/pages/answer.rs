@@ -130,7 +130,7 @@ pub(crate) fn no_such_place(place: Option<&Place>) -> Response {
     let page = PersonPage::new(Look::default(), "There is no such place")
         .lead("Nothing is here, or nothing that you belong to. Did you sign in with the right account?");
     let page = match place.filter(|place| place.signups != SignupMode::Closed) {
-        Some(place) => page.link(way::Way::to_join(&place.slug).as_str(), "Ask to join"),
+        Some(place) => page.onward(way::Way::to_join(&place.slug).as_str(), "Ask to join"),
         None => page,
     };
     let page = page.link("/account", "Your account and where you belong");
@@ -159,7 +159,7 @@ pub(crate) fn second_factor_required(place: &Place, has_one: bool, to: &str) -> 
             .lead("Set one up for your account, then sign in again.")
     };
     let page =
-        page.link(way::link("/sign-in", to.as_ref()), "Sign in again").link("/account", "Your account");
+        page.onward(way::link("/sign-in", to.as_ref()), "Sign in again").link("/account", "Your account");
     Answer::new(StatusCode::FORBIDDEN, page).into_response()
 }
 
@@ -223,5 +223,53 @@ mod tests {
         let trouble = Trouble::of(StatusCode::BAD_REQUEST, "<b>", "<i>").into_response();
         assert_eq!(trouble.headers()[header::REFERRER_POLICY], REFERRER);
         assert_eq!(trouble.status(), 400);
+    }
+
+    async fn shown(response: Response) -> (u16, String) {
+        let (parts, body) = response.into_parts();
+        let body = http_body_util::BodyExt::collect(body).await.expect("a body").to_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("text");
+        (parts.status.as_u16(), text.split_once("</style>").expect("a style").1.to_owned())
+    }
+
+    #[tokio::test]
+    async fn who_may_not_come_in_is_told_why_and_where_else_to_go() {
+        let place = |signups| Place {
+            tenant: crate::model::ids::TenantId::random(),
+            slug: "acme".parse().expect("a slug"),
+            name: "<b>Acme".to_owned(),
+            colour: None,
+            hosts: Vec::new(),
+            signups,
+        };
+        let (open, closed) = (place(SignupMode::Manual), place(SignupMode::Closed));
+        let (status, none) = shown(no_such_place(None)).await;
+        let (_, hidden) = shown(no_such_place(Some(&closed))).await;
+        assert_eq!((status, &none), (404, &hidden), "there is nothing, or nothing for them");
+        let (_, asked) = shown(no_such_place(Some(&open))).await;
+        assert!(asked.contains("/join/acme") && !asked.contains("Acme"), "{asked}");
+        let (status, text) = shown(suspended(&open)).await;
+        assert!(
+            status == 403 && text.contains("You are suspended here") && text.contains("&lt;b&gt;Acme"),
+            "{text}"
+        );
+        let to = "/oauth/authorize?client_id=x";
+        for (has_one, to, href) in [
+            (true, to, "/sign-in?to=%2Foauth%2Fauthorize%3Fclient_id%3Dx\""),
+            (false, "https://evil.example", "/sign-in\""),
+        ] {
+            let (status, text) = shown(second_factor_required(&open, has_one, to)).await;
+            assert!(status == 403 && text.contains(href), "{text}");
+            assert_eq!(text.contains("you have none yet"), !has_one);
+        }
+        let (status, text) = shown(bad_request("<i>")).await;
+        assert!(status == 400 && text.contains("&lt;i&gt;"), "{text}");
+        let back = "http://acme.freehold.localhost:8080".to_owned();
+        let fields = [("state", "\"x")];
+        let asked = confirm_sign_out(None, "<ada>", "/oauth/end-session", &fields, Some(back.clone()));
+        assert!(asked.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text").contains(&back));
+        let (status, text) = shown(asked).await;
+        assert!(status == 200 && text.contains("action=\"/oauth/end-session\""), "{text}");
+        assert!(text.contains("name=\"state\" value=\"&quot;x\"") && text.contains("&lt;ada&gt;"), "{text}");
     }
 }

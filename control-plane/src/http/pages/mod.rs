@@ -36,7 +36,8 @@ const JOIN: &str = "/join/";
 const ACCOUNT: &str = "/account";
 const SIGN_OUT: &str = "/sign-out";
 
-/// Longest email address and longest password that a field takes, in characters.
+/// The longest that fields take, in characters.
+const NAME_LENGTH: usize = 120;
 const EMAIL_LENGTH: usize = 254;
 const PASSWORD_LENGTH: usize = 1_024;
 

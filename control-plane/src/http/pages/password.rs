@@ -67,7 +67,7 @@ pub(super) async fn forgot(
         Ok(()) => {
             let page = PersonPage::new(Look::default(), "Look into your mail")
                 .lead("If this address has an account, a mail is on its way to it. The link in it is good for 30 minutes.")
-                .link(SIGN_IN, "Sign in");
+                .onward(SIGN_IN, "Sign in");
             (StatusCode::OK, page)
         }
         Err(error) => {
@@ -79,13 +79,21 @@ pub(super) async fn forgot(
     Ok(Answer::new(status, page).into_response())
 }
 
+/// A field for a password that is to be.
+pub(super) fn new_password(label: &'static str) -> Field {
+    Field::new(Kind::Password, "password", label, PASSWORD_LENGTH).autocomplete("new-password").hint(
+        "10 characters at least. A few words that do not belong together are easy to keep and hard to guess.",
+    )
+}
+
 fn reset_page(token: &str) -> PersonPage {
-    let password = Field::new(Kind::Password, "password", "New password", PASSWORD_LENGTH)
-        .autocomplete("new-password")
-        .hint("10 characters at least. A few words that do not belong together are easy to keep and hard to guess.");
     PersonPage::new(Look::default(), "Set a new password")
         .lead("You are signed out everywhere then, and sign in with the new one.")
-        .form(person::Form::new(RESET, "Set the password").hidden("token", token).field(password))
+        .form(
+            person::Form::new(RESET, "Set the password")
+                .hidden("token", token)
+                .field(new_password("New password")),
+        )
 }
 
 /// `GET /reset-password`. It takes nothing from the link: mail scanners follow links, too.
@@ -101,7 +109,7 @@ pub(super) async fn show_reset(query: Result<Query<Mailed>, Problem>) -> Result<
 fn spent(status: StatusCode) -> Response {
     let page = PersonPage::new(Look::default(), "This link is good no more")
         .lead("It was used before, its time is over, or a part of it was lost on the way.")
-        .link(FORGOT, "Have a new link sent");
+        .onward(FORGOT, "Have a new link sent");
     Answer::new(status, page).into_response()
 }
 
@@ -117,7 +125,7 @@ pub(super) async fn reset(
         Ok(()) => {
             let page = PersonPage::new(Look::default(), "Your password is set")
                 .lead("Sign in with it now.")
-                .link(SIGN_IN, "Sign in");
+                .onward(SIGN_IN, "Sign in");
             let forgotten = Cookie::Session.forgotten(state.app.settings());
             let answer = Answer::new(StatusCode::OK, page).header(header::SET_COOKIE, forgotten);
             return Ok(answer.into_response());

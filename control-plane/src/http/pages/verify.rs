@@ -59,7 +59,7 @@ pub(super) async fn take(
             Ok(()) => {
                 let page = PersonPage::new(Look::default(), "Look into your mail")
                     .lead("If this address waits to be confirmed, a mail is on its way to it. The link in it is good for 24 hours.")
-                    .link(SIGN_IN, "Sign in");
+                    .onward(SIGN_IN, "Sign in");
                 (StatusCode::OK, page)
             }
             Err(error) => {
@@ -75,7 +75,7 @@ pub(super) async fn take(
         Ok(()) => {
             let page = PersonPage::new(Look::default(), "Your address is confirmed")
                 .lead("Sign in now.")
-                .link(SIGN_IN, "Sign in");
+                .onward(SIGN_IN, "Sign in");
             Ok(Answer::new(StatusCode::OK, page).into_response())
         }
         Err(Error::Invalid(_)) => {

@@ -5,6 +5,7 @@ use control_plane::model::role::Role;
 use serde_json::json;
 
 use super::pages::{Site, is_page, leads_to};
+use super::people::new_address;
 use super::people_sign_up::PASSWORD;
 
 async fn signups(site: &Site, mode: &str) {
@@ -69,8 +70,40 @@ async fn where_nobody_may_ask_is_no_such_place_and_where_everybody_may_they_are_
     is_page(&window.submit(&page, &[]).await, 200, "You belong to Acme Fleet");
     is_page(&window.get("/join/acme").await, 200, "You belong to Acme Fleet");
     assert!(window.get("/account").await.body.contains("Acme Fleet"));
-    assert_eq!(
-        site.window().post("/join/acme", &[]).await.header("location"),
-        Some("/sign-in?to=%2Fjoin%2Facme")
-    );
+}
+
+#[tokio::test]
+async fn somebody_without_an_account_asks_and_nobody_learns_whether_they_have_one() {
+    let site = Site::start().await;
+    site.world.post("/api/v1/tenants", json!({"name": "Acme Fleet", "slug": "acme"})).await.expect(202);
+    let owner = site.world.member("acme", Role::Owner).await;
+    let (known, new) = (site.world.registered().await, new_address());
+    let mut answers = Vec::new();
+    for email in [&known, &new] {
+        let mut window = site.window();
+        let page = window.get("/join/acme").await;
+        is_page(&page, 200, "Join Acme Fleet");
+        let typed = |password| {
+            [("name", "Ada"), ("email", email.as_str()), ("password", password), ("message", "It is me")]
+        };
+        let refused = window.submit(&page, &typed("password1234")).await;
+        is_page(&refused, 422, "Join Acme Fleet");
+        assert!(refused.body.contains("id=\"password-error\"") && refused.body.contains("It is me"));
+        assert!(!refused.body.contains("password1234"));
+        let answer = window.submit(&refused, &typed(PASSWORD)).await;
+        is_page(&answer, 200, "Look into your mail");
+        let nonce = answer.body.split_once("nonce=\"").expect("a nonce").1[..43].to_owned();
+        answers.push(answer.body.replace(&nonce, ""));
+    }
+    assert_eq!(answers[0], answers[1]);
+    let asked = async || {
+        let asked = owner.get(&site.world, "/api/v1/tenants/acme/signups").await.expect(200);
+        asked.body["items"].clone()
+    };
+    assert_eq!(asked().await, json!([]), "nobody hears of it before the address is proven");
+    let token = site.world.mailed(&new, "verify_email").await;
+    let mut window = site.window();
+    let page = window.get(&format!("/verify-email?token={token}")).await;
+    is_page(&window.submit(&page, &[]).await, 200, "Your address is confirmed");
+    assert_eq!(asked().await[0]["email"], json!(new));
 }

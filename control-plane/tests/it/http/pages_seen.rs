@@ -128,6 +128,7 @@ async fn a_real_browser_sets_a_password_anew_gives_a_code_and_asks_to_join() {
     browser.go(&at("/join/acme")).await;
     seen(&browser, "join-stranger").await;
     browser.click(".links a").await;
+    browser.until_text("h1", "Sign in to Acme Fleet").await;
     browser.fill("#email", &email).await;
     browser.fill("#password", password).await;
     browser.click("button").await;

@@ -42,8 +42,15 @@ impl Browser {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self { driver, address, session: String::new() };
         // Without a sandbox of its own: those who run tests may be root, and it visits nothing but our own pages.
-        let arguments =
-            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            // No smaller than what a page is looked at in.
+            "--window-size=1400,1000",
+        ];
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
         let made = browser.ask("POST", "/session", &wanted).await;
         browser.session = made["sessionId"].as_str().expect("a session").to_owned();
