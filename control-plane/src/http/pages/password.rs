@@ -10,6 +10,7 @@ use super::answer::{Answer, Trouble};
 use super::cookie::Cookie;
 use super::form::Form;
 use super::visitor::Visitor;
+use super::way::{Way, link};
 use super::{EMAIL_LENGTH, FORGOT, PASSWORD_LENGTH, RESET, SIGN_IN, done, wrongs};
 use crate::app::Error;
 use crate::http::AppState;
@@ -21,11 +22,12 @@ use crate::render::person::{self, Field, Kind, Look, PersonPage};
 /// forms are still known by it.
 pub(super) const OF_SECRETS: HeaderValue = HeaderValue::from_static("strict-origin");
 
-/// What somebody is asked for who comes from elsewhere.
+/// Whose password it is, and where they were about to go.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Address {
     email: String,
+    to: String,
 }
 
 /// What stood in the link of a mail. Not printed.
@@ -43,17 +45,21 @@ pub(super) struct New {
     password: String,
 }
 
-fn forgot_page(email: &str) -> PersonPage {
+fn forgot_page(email: &str, way: Option<&Way>) -> PersonPage {
+    let form = person::Form::new(FORGOT, "Send the link");
+    let form = way.map_or(form.clone(), |way| form.hidden("to", way.as_str()));
     let email = Field::new(Kind::Email, "email", "Email", EMAIL_LENGTH).autocomplete("username").value(email);
     PersonPage::new(Look::default(), "Set a new password")
         .lead("We mail you a link by which you set a new one.")
-        .form(person::Form::new(FORGOT, "Send the link").field(email))
-        .link(SIGN_IN, "Sign in")
+        .form(form.field(email))
+        .link(link(SIGN_IN, way), "Sign in")
 }
 
 /// `GET /forgot-password`
-pub(super) async fn show_forgot() -> Response {
-    Answer::new(StatusCode::OK, forgot_page("")).into_response()
+pub(super) async fn show_forgot(query: Result<Query<Address>, Problem>) -> Result<Response, Trouble> {
+    let Query(asked) = query?;
+    let way = Way::read(&asked.to);
+    Ok(Answer::new(StatusCode::OK, forgot_page("", way.as_ref())).into_response())
 }
 
 /// `POST /forgot-password`
@@ -62,17 +68,17 @@ pub(super) async fn forgot(
     visitor: Visitor,
     Form(typed): Form<Address>,
 ) -> Result<Response, Trouble> {
-    let (app, email) = (state.app.clone(), typed.email.clone());
+    let (app, email, way) = (state.app.clone(), typed.email.clone(), Way::read(&typed.to));
     let (status, page) = match done(async move { app.forgot_password(&email, &visitor.origin).await }).await {
         Ok(()) => {
             let page = PersonPage::new(Look::default(), "Look into your mail")
                 .lead("If this address has an account, a mail is on its way to it. The link in it is good for 30 minutes.")
-                .onward(SIGN_IN, "Sign in");
+                .onward(link(SIGN_IN, way.as_ref()), "Sign in");
             (StatusCode::OK, page)
         }
         Err(error) => {
             let (status, wrong) = wrongs(error)?;
-            let page = forgot_page(&typed.email);
+            let page = forgot_page(&typed.email, way.as_ref());
             (status, wrong.into_iter().fold(page, |page, (field, message)| page.wrong(&field, message)))
         }
     };

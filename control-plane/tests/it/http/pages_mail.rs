@@ -59,6 +59,13 @@ async fn a_forgotten_password_is_set_anew_and_the_browser_is_signed_out() {
         answers.push(answer.body.replace(&nonce, ""));
     }
     assert_eq!(answers[0], answers[1]);
+    // Whoever remembers it after all goes on to where they were about to go.
+    let to = "to=%2Fjoin%2Facme";
+    let page = window.get(&format!("/forgot-password?{to}")).await;
+    let sent = window.submit(&page, &[("email", &new_address())]).await;
+    for page in [&page, &sent] {
+        assert!(page.body.contains(&format!("/sign-in?{to}\"")), "{}", page.body);
+    }
 
     let link = site.world.link(&email, "reset_password").await;
     for _ in 0..3 {
