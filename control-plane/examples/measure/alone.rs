@@ -5,7 +5,7 @@ use std::time::Instant;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use control_plane::identity::api_keys::ApiKey;
 use control_plane::identity::checked::Remembering;
-use control_plane::identity::tokens::{Issuer, Subject, USER_AUDIENCE, generate_key};
+use control_plane::identity::tokens::{Issuer, Subject, USER_AUDIENCE, generate_id_key, generate_key};
 use control_plane::model::ids::{SessionId, UserId};
 use jsonwebtoken::{Algorithm as Signature, DecodingKey, Validation, decode};
 use secrecy::ExposeSecret;
@@ -16,7 +16,7 @@ const ISSUER: &str = "http://freehold.localhost";
 
 /// Microseconds for a check, by round: of a token, of one that is known, of an API key, and a token's bare decoding.
 pub fn tokens(rounds: usize, checks: usize) -> Result<(), Failure> {
-    let issuer = Issuer::from_pem(&generate_key(), ISSUER)?;
+    let issuer = Issuer::from_pems(&generate_key(), &generate_id_key(), ISSUER)?;
     let subject = Subject {
         id: UserId::random().to_string(),
         session: Some(SessionId::random()),

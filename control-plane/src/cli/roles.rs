@@ -20,7 +20,7 @@ use crate::identity::vault::MasterKey;
 use crate::model::ids::InstallationId;
 use crate::platform::firewall::Firewall;
 use crate::platform::home::Home;
-use crate::platform::keys::{self, MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source, TOKEN_KEY};
+use crate::platform::keys::{self, ID_TOKEN_KEY, MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source, TOKEN_KEY};
 use crate::platform::network;
 use crate::store::{self, Store};
 use crate::worker::mail::{MailSettings, Post};
@@ -73,8 +73,9 @@ async fn registry(
 /// `api`: the HTTP API and the platform's pages, on its socket.
 pub(super) async fn api(config: &Config, source: &Source, shutdown: CancellationToken) -> Result<(), Error> {
     let Some(store) = registry(config, source, store::API_ROLE, &shutdown).await? else { return Ok(()) };
-    let issuer = Issuer::from_pem(&source.read(TOKEN_KEY)?, config.public_url())
-        .map_err(|error| Error::failed(error.to_string()))?;
+    let issuer =
+        Issuer::from_pems(&source.read(TOKEN_KEY)?, &source.read(ID_TOKEN_KEY)?, config.public_url())
+            .map_err(|error| Error::failed(error.to_string()))?;
     let key =
         PeopleKey::from_file(&source.read(PEOPLE_KEY)?).map_err(|error| Error::failed(error.to_string()))?;
     let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer, key));

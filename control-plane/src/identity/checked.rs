@@ -99,14 +99,16 @@ impl Remembering {
 mod tests {
     use chrono::TimeDelta;
 
-    use super::super::tokens::{ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_key};
+    use super::super::tokens::{
+        ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_id_key, generate_key,
+    };
     use super::*;
 
     const URL: &str = "http://freehold.localhost:8080";
     const BOTH: [&str; 2] = [USER_AUDIENCE, ADMIN_AUDIENCE];
 
     fn issuer() -> Issuer {
-        Issuer::from_pem(&generate_key(), URL).expect("issuer")
+        Issuer::from_pems(&generate_key(), &generate_id_key(), URL).expect("issuer")
     }
 
     fn token(issuer: &Issuer) -> String {

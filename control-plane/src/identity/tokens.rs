@@ -4,23 +4,26 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
-use secrecy::{ExposeSecret, SecretString};
+use jsonwebtoken::jwk::{JwkSet, KeyAlgorithm};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::ids::{SessionId, TenantId};
 
-use super::random_bytes;
+use super::signing::SigningKey;
+pub use super::signing::{generate_id_key, generate_key};
 
 /// The audience of platform admins' tokens.
 pub const ADMIN_AUDIENCE: &str = "freehold-admin";
 /// The audience of users' tokens for the platform's API.
 pub const USER_AUDIENCE: &str = "freehold";
+/// The type of access tokens for tenants' apps.
+pub const APP_TOKEN: &str = "at+jwt";
+/// The type of ID tokens.
+pub const ID_TOKEN: &str = "JWT";
 
 /// By how much clocks may differ, in seconds.
 const LEEWAY: u64 = 5;
@@ -74,49 +77,48 @@ pub struct Subject {
     pub session: Option<SessionId>,
 }
 
-/// A new signing key, as PEM.
-#[must_use]
-pub fn generate_key() -> SecretString {
-    // PKCS#8, version 1: the fixed head of an Ed25519 private key, then its 32 random bytes.
-    const HEAD: [u8; 16] =
-        [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-    let mut der = HEAD.to_vec();
-    der.extend_from_slice(&random_bytes::<32>());
-    let body = STANDARD.encode(der);
-    SecretString::from(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
-}
-
-/// Signs tokens.
-#[derive(Clone)]
+/// Signs tokens: the one place where it is done, and that says by which keys they are checked.
+#[derive(Debug, Clone)]
 pub struct Issuer {
-    key: EncodingKey,
-    public: Jwk,
+    access: SigningKey,
+    id: SigningKey,
     issuer: String,
-    key_id: String,
-}
-
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer")
-            .field("issuer", &self.issuer)
-            .field("key_id", &self.key_id)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Issuer {
-    /// Signs with the key of [`generate_key`] in the name of `issuer`, the public URL of the platform.
+    /// Signs with the keys of [`generate_key`] and [`generate_id_key`] in the name of `issuer`, the public URL of the
+    /// platform.
     ///
     /// # Errors
-    /// [`TokenError::Key`] when the text is not such a key.
-    pub fn from_pem(pem: &SecretString, issuer: impl Into<String>) -> Result<Self, TokenError> {
-        let bad = |error: jsonwebtoken::errors::Error| TokenError::Key(error.to_string());
-        let key = EncodingKey::from_ed_pem(pem.expose_secret().as_bytes()).map_err(bad)?;
-        let mut public = Jwk::from_encoding_key(&key, Algorithm::EdDSA).map_err(bad)?;
-        let key_id = public.thumbprint(ThumbprintHash::SHA256).map_err(bad)?;
-        public.common.key_id = Some(key_id.clone());
-        public.common.public_key_use = Some(PublicKeyUse::Signature);
-        Ok(Self { key, public, issuer: issuer.into(), key_id })
+    /// [`TokenError::Key`] when a text is not such a key.
+    pub fn from_pems(
+        access: &SecretString,
+        id: &SecretString,
+        issuer: impl Into<String>,
+    ) -> Result<Self, TokenError> {
+        Ok(Self { access: SigningKey::ed25519(access)?, id: SigningKey::rsa(id)?, issuer: issuer.into() })
+    }
+
+    /// In whose name it signs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.issuer
+    }
+
+    /// An access token for a tenant's app (RFC 9068).
+    ///
+    /// # Errors
+    /// [`TokenError::Key`] when signing fails.
+    pub fn sign_access<T: Serialize>(&self, claims: &T) -> Result<String, TokenError> {
+        self.access.sign(APP_TOKEN, claims)
+    }
+
+    /// An ID token for a tenant's app.
+    ///
+    /// # Errors
+    /// [`TokenError::Key`] when signing fails.
+    pub fn sign_id<T: Serialize>(&self, claims: &T) -> Result<String, TokenError> {
+        self.id.sign(ID_TOKEN, claims)
     }
 
     /// A token about `subject` for `audience`, good for `minutes`.
@@ -151,15 +153,13 @@ impl Issuer {
             tenant: subject.tenant,
             sid: subject.session,
         };
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.key_id.clone());
-        encode(&header, &claims, &self.key).map_err(|error| TokenError::Key(error.to_string()))
+        self.access.sign("JWT", &claims)
     }
 
     /// The public keys, for everybody who checks our tokens.
     #[must_use]
     pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: vec![self.public.clone()] }
+        JwkSet { keys: vec![self.access.public().clone(), self.id.public().clone()] }
     }
 
     /// What checks this issuer's tokens.
@@ -189,6 +189,7 @@ impl Verifier {
         let named = keys
             .keys
             .iter()
+            .filter(|key| key.common.key_algorithm == Some(KeyAlgorithm::EdDSA))
             .filter_map(|key| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(key).ok()?)));
         Self { keys: Arc::new(named.collect()), issuer: issuer.into() }
     }
@@ -238,12 +239,14 @@ impl Verifier {
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode};
+
     use super::*;
 
     const URL: &str = "http://freehold.localhost:8080";
 
     fn issuer() -> Issuer {
-        Issuer::from_pem(&generate_key(), URL).expect("issuer")
+        Issuer::from_pems(&generate_key(), &generate_id_key(), URL).expect("issuer")
     }
 
     fn admin() -> Subject {
@@ -273,7 +276,11 @@ mod tests {
             published.contains("\"crv\":\"Ed25519\"") && published.contains("\"use\":\"sig\""),
             "{published}"
         );
-        assert!(!published.contains("\"d\""), "{published}");
+        let keys = serde_json::to_value(issuer.jwks()).expect("json");
+        assert_eq!((&keys["keys"][0]["alg"], &keys["keys"][1]["alg"]), (&"EdDSA".into(), &"RS256".into()));
+        for secret in ["d", "p", "q", "dp", "dq", "qi"] {
+            assert!(!published.contains(&format!("\"{secret}\":")), "{published}");
+        }
         let verifier = Verifier::new(&serde_json::from_str(&published).expect("keys"), URL);
         let token = issuer.issue(admin(), "app", 5).expect("token");
         assert!(verifier.verify(&token, &["app"]).is_ok());
@@ -296,7 +303,7 @@ mod tests {
         let x =
             serde_json::to_value(ours.jwks()).expect("json")["keys"][0]["x"].as_str().expect("x").to_owned();
         let mut header = Header::new(Algorithm::HS256);
-        header.kid = Some(ours.key_id.clone());
+        header.kid = ours.access.public().common.key_id.clone();
         let claims = verifier.verify(&token, &[ADMIN_AUDIENCE]).expect("claims");
         let forged = encode(
             &header,
@@ -315,15 +322,16 @@ mod tests {
             .verify(&issuer.issue(admin(), ADMIN_AUDIENCE, 5).expect("token"), &[ADMIN_AUDIENCE])
             .expect("claims");
         claims.exp = claims.iat - 60;
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(issuer.key_id.clone());
-        let token = encode(&header, &claims, &issuer.key).expect("token");
+        let token = issuer.access.sign("JWT", &claims).expect("token");
         assert!(matches!(issuer.verifier().verify(&token, &[ADMIN_AUDIENCE]), Err(TokenError::Expired)));
     }
 
     #[test]
     fn a_key_that_is_none_is_refused() {
-        assert!(matches!(Issuer::from_pem(&SecretString::from("no key"), URL), Err(TokenError::Key(_))));
+        let none = SecretString::from("no key");
+        for (access, id) in [(&none, &generate_id_key()), (&generate_key(), &none)] {
+            assert!(matches!(Issuer::from_pems(access, id, URL), Err(TokenError::Key(_))));
+        }
         assert!(!format!("{:?}", issuer()).contains("PRIVATE"));
     }
 }

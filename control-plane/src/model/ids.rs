@@ -112,6 +112,11 @@ uuid_id!(
     "audit id"
 );
 uuid_id!(
+    /// What one sign-in gave to a tenant's app.
+    GrantId,
+    "grant id"
+);
+uuid_id!(
     /// A volume's row.
     VolumeId,
     "volume id"

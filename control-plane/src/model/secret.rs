@@ -17,6 +17,8 @@ words!(
         DatabaseMonitor = "database_monitor",
         /// The app's random value for sessions and the like.
         AppKey = "app_key",
+        /// By which the app shows the platform's sign-in who it is.
+        ClientSecret = "client_secret",
     }
 );
 

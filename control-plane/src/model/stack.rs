@@ -88,6 +88,8 @@ pub enum Secret {
     DatabaseUrl,
     /// A random value of the tenant's own, the same for all its services, for sessions and the like.
     AppKey,
+    /// By which the web face shows the platform's sign-in who it is.
+    ClientSecret,
 }
 
 /// One service of a rendered stack: every value is final.
@@ -132,6 +134,22 @@ pub struct Service {
     pub stop_signal: String,
 }
 
+/// Where people are sent by the platform's sign-in, on any host name of the tenant's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The path that takes the answer of a sign-in.
+    pub callback: String,
+    /// The path for whoever has signed out.
+    pub signed_out: String,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        Self { callback: "/auth/callback".to_owned(), signed_out: "/".to_owned() }
+    }
+}
+
 /// A rendered and validated stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +158,8 @@ pub struct Stack {
     pub database: ServiceName,
     /// The service that the edge sends requests to.
     pub web: ServiceName,
+    #[serde(default)]
+    pub sign_in: SignIn,
     pub services: BTreeMap<ServiceName, Service>,
 }
 
@@ -186,6 +206,15 @@ impl Stack {
                 format!("services.{}.health", self.web),
                 "the web face needs a port and an HTTP health path",
             );
+        }
+        for (field, path) in [("callback", &self.sign_in.callback), ("signed_out", &self.sign_in.signed_out)]
+        {
+            if !is_own_path(path) {
+                return wrong(
+                    format!("sign_in.{field}"),
+                    "a path is expected: it begins with one '/' and holds letters, digits and -._~/ alone",
+                );
+            }
         }
         for (name, service) in &self.services {
             self.validate_service(name, service)?;
@@ -248,6 +277,9 @@ impl Stack {
                     format!("{file:?} is not a file's name: letters, digits, '_' and '-'"),
                 );
             }
+            if *secret == Secret::ClientSecret && *name == self.database {
+                return wrong(&format!("secrets.{file}"), "the database signs nobody in".into());
+            }
             if *secret == Secret::DatabaseSuperuserPassword && *name != self.database {
                 return wrong("secrets", "only the database gets its superuser's password".into());
             }
@@ -292,6 +324,17 @@ impl Stack {
         }
         Ok(())
     }
+}
+
+/// Whether it is a path that has one spelling: what browsers would write in another way, or take for another host, is
+/// none.
+fn is_own_path(path: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    path.starts_with('/')
+        && path.len() <= 200
+        && path.bytes().all(plain)
+        && !path.contains("//")
+        && !path.split('/').any(|part| part == "." || part == "..")
 }
 
 fn is_inner_path(path: &str) -> bool {

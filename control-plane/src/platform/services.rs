@@ -162,6 +162,7 @@ impl Context<'_> {
         spec.mounts.push(self.bind("run/api", false));
         spec.files.push(self.keys.file_of_role(store::API_ROLE));
         spec.files.push(SecretFile::new(keys::TOKEN_KEY, self.keys.token.clone()));
+        spec.files.push(SecretFile::new(keys::ID_TOKEN_KEY, self.keys.id_token.clone()));
         spec.files.push(SecretFile::new(keys::PEOPLE_KEY, self.keys.people.clone()));
         Ok(spec)
     }
@@ -353,7 +354,10 @@ mod tests {
                 files
             };
             assert_eq!(files(Service::Postgres), ["database_superuser"]);
-            assert_eq!(files(Service::Api), ["config.yaml", "database_api", "people.key", "token.pem"]);
+            assert_eq!(
+                files(Service::Api),
+                ["config.yaml", "database_api", "id_token.pem", "people.key", "token.pem"]
+            );
             assert_eq!(files(Service::Gateway), ["config.yaml", "database_gateway"]);
             assert_eq!(
                 files(Service::Worker),

@@ -10,7 +10,7 @@ use crate::model::api_key::{KeyKind, KeyStatus};
 use crate::model::email::Email;
 use crate::model::hostname::HostName;
 use crate::model::ids::{
-    AdminId, AuditId, HouseId, InvitationId, KeyId, KeyPrefix, MailId, OperationId, ProjectId, ReleaseId,
+    AdminId, AuditId, GrantId, HouseId, InvitationId, KeyId, KeyPrefix, MailId, OperationId, ProjectId, ReleaseId,
     SessionId, SignupId, TenantId, UserId, VolumeId,
 };
 use crate::model::invitation::InvitationStatus;
@@ -112,6 +112,7 @@ text_columns!(
 uuid_columns!(
     AdminId,
     AuditId,
+    GrantId,
     InvitationId,
     KeyId,
     MailId,

@@ -21,6 +21,8 @@ pub mod listener;
 pub mod mailed_tokens;
 pub mod mails;
 pub mod memberships;
+pub mod oauth_clients;
+pub mod oauth_grants;
 pub mod operations;
 pub mod pages;
 pub mod policies;
@@ -259,6 +261,7 @@ pub fn migrations() -> Vec<Migration> {
         file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
         file(10, "unproven_signups", include_str!("../../../migrations/platform/V10__unproven_signups.sql")),
         file(11, "api_keys", include_str!("../../../migrations/platform/V11__api_keys.sql")),
+        file(12, "oauth", include_str!("../../../migrations/platform/V12__oauth.sql")),
         file(13, "browser_sessions", include_str!("../../../migrations/platform/V13__browser_sessions.sql")),
         file(
             14,

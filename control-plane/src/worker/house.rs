@@ -48,6 +48,9 @@ impl House {
         let stack = stack(config, &record, &plan)?;
         record.volumes = volumes_of(worker, claim, &record, &stack).await?;
         let secrets = Secrets::of(worker, record.tenant.id).await?;
+        if record.tenant.desired != DesiredState::Deleted {
+            secrets.tell_the_api(worker, record.tenant.id, &stack.sign_in).await?;
+        }
         let installation = &worker.deps.installation;
         let specs = stack
             .services
@@ -100,6 +103,7 @@ fn stack(config: &Config, record: &HouseRecord, plan: &Plan) -> Result<Stack, Fa
         domain: config.domain.clone(),
         images: record.release.content.images.clone(),
         jwks_url: format!("{back_door}/.well-known/jwks.json"),
+        discovery_url: format!("{back_door}/.well-known/openid-configuration"),
         platform_url: back_door,
         issuer: config.public_url(),
     };
@@ -225,6 +229,7 @@ impl Build<'_> {
         match secret {
             Secret::DatabaseSuperuserPassword => self.secrets.superuser.clone(),
             Secret::AppKey => self.secrets.app_key.clone(),
+            Secret::ClientSecret => self.secrets.client.clone(),
             Secret::DatabaseUrl => {
                 let database = &self.stack.database;
                 let port = self.stack.services.get(database).and_then(|service| service.port).unwrap_or(5432);

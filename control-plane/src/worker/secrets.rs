@@ -1,13 +1,15 @@
 //! The secrets of a tenant: made once, sealed, and opened for the moment they are needed.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use super::Worker;
 use super::failure::Failure;
 use crate::identity;
 use crate::model::ids::TenantId;
 use crate::model::secret::{Sealed, SecretPurpose};
-use crate::store::{Scope, secrets};
+use crate::model::stack::SignIn;
+use crate::store::{Scope, oauth_clients, secrets};
 
 /// All secrets of one tenant, opened.
 pub(super) struct Secrets {
@@ -16,6 +18,7 @@ pub(super) struct Secrets {
     pub app: SecretString,
     pub monitor: SecretString,
     pub app_key: SecretString,
+    pub client: SecretString,
 }
 
 impl Secrets {
@@ -38,7 +41,23 @@ impl Secrets {
             app: open(SecretPurpose::DatabaseApp)?,
             monitor: open(SecretPurpose::DatabaseMonitor)?,
             app_key: open(SecretPurpose::AppKey)?,
+            client: open(SecretPurpose::ClientSecret)?,
         })
+    }
+}
+
+impl Secrets {
+    /// Has the api know the tenant's app when it comes to sign people in: by a hash of its secret.
+    pub(super) async fn tell_the_api(
+        &self,
+        worker: &Worker,
+        tenant: TenantId,
+        paths: &SignIn,
+    ) -> Result<(), Failure> {
+        let hash = Sha256::digest(self.client.expose_secret().as_bytes()).into();
+        let mut tx = worker.deps.store.begin(Scope::System).await?;
+        oauth_clients::put(&mut tx, tenant, &hash, paths).await?;
+        Ok(tx.commit().await?)
     }
 }
 

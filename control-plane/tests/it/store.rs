@@ -72,6 +72,8 @@ async fn each_role_may_do_its_part_and_no_more() {
         "select * from freehold.tenants",
         "select * from freehold.houses",
         "select * from freehold.tenant_secrets",
+        "select * from freehold.oauth_clients",
+        "select * from freehold.oauth_grants",
         "select * from freehold.admins",
         "select * from freehold.api_keys",
         "select * from freehold.operations",
@@ -88,12 +90,19 @@ async fn each_role_may_do_its_part_and_no_more() {
         "update freehold.tenants set ever_ready = true",
         "update freehold.houses set lease_token = null",
         "delete from freehold.volumes",
+        "update freehold.oauth_clients set secret_hash = sha256('mine')",
+        "insert into freehold.oauth_clients (tenant_id, secret_hash, callback_path, signed_out_path)
+         select id, sha256('mine'), '/', '/' from freehold.tenants",
+        "update freehold.oauth_grants set user_id = gen_random_uuid()",
+        "update freehold.oauth_grants set scope = 'openid'",
         "insert into freehold.releases (id, version, checksum, content) values (gen_random_uuid(), '', '', '{}')",
     ] {
         assert!(allowed(&mut api, statement).await.is_err(), "the api: {statement}");
     }
     for statement in [
         "select * from freehold.admins",
+        "select * from freehold.oauth_grants",
+        "delete from freehold.oauth_clients",
         "update freehold.tenants set desired_state = 'deleted'",
         "update freehold.tenants set purge_at = now()",
         "insert into freehold.tenants select * from freehold.tenants",

@@ -44,6 +44,12 @@ const ROWS: &[&str] = &[
      values (gen_random_uuid(), $2, 'tenant', $1, $2, 'x', '{tenant.read}', 1, false, '', now() + interval '1 day')",
     "insert into freehold.tenant_secrets (tenant_id, purpose, key_version, nonce, sealed)
      select $1, 'app_key', 1, '', '' where $2 is not null",
+    "insert into freehold.oauth_clients (tenant_id, secret_hash, callback_path, signed_out_path)
+     select $1, sha256('x'), '/auth/callback', '/' where $2 is not null",
+    "insert into freehold.oauth_grants (id, tenant_id, session_id, user_id, scope, redirect_uri, code_hash, code_challenge,
+                                        code_expires_at, auth_time)
+     select gen_random_uuid(), $1, id, $2, 'openid', '', $2::text::bytea, '', now(), now()
+       from freehold.sessions where user_id = $2",
 ];
 
 /// What a tenant's or a person's rows are known by in a table, if it holds such rows.

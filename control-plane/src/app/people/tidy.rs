@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::store::{self, Scope, Store, api_keys, failures, mailed_tokens, sessions, unproven_signups};
+use crate::store::{
+    self, Scope, Store, api_keys, failures, mailed_tokens, oauth_grants, sessions, unproven_signups,
+};
 
 const EVERY: Duration = Duration::from_secs(10 * 60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -29,6 +31,7 @@ async fn tidy(store: &Store) -> store::Result<()> {
     api_keys::tidy(&mut tx, KEYS).await?;
     mailed_tokens::tidy(&mut tx).await?;
     unproven_signups::tidy(&mut tx).await?;
+    oauth_grants::tidy(&mut tx).await?;
     failures::tidy(&mut tx, DAY, PAIRS).await?;
     tx.commit().await
 }

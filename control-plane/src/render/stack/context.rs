@@ -29,6 +29,8 @@ pub struct StackContext {
     pub platform_url: String,
     /// Where containers read the platform's public keys.
     pub jwks_url: String,
+    /// Where containers read how to sign people in.
+    pub discovery_url: String,
     /// The issuer that tokens of the platform name.
     pub issuer: String,
 }
@@ -67,6 +69,7 @@ impl StackContext {
             images: [image("postgres"), image("app")].into(),
             platform_url: "http://platform.internal:8080".to_owned(),
             jwks_url: "http://platform.internal:8080/.well-known/jwks.json".to_owned(),
+            discovery_url: "http://platform.internal:8080/.well-known/openid-configuration".to_owned(),
             issuer: "http://freehold.localhost:8080".to_owned(),
         }
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::tree::{Node, Path, Scalar};
 use crate::model::plan::Limits;
-use crate::model::stack::{Health, Secret, Service, ServiceName, Stack};
+use crate::model::stack::{Health, Secret, Service, ServiceName, SignIn, Stack};
 
 /// How long a service may take to stop when the file does not say, in seconds.
 const STOP_SECONDS: u32 = 15;
@@ -15,7 +15,7 @@ type Result<T> = std::result::Result<T, Wrong>;
 
 pub(super) fn stack(root: &Node, plan: Limits) -> Result<Stack> {
     let root = Field { path: Path::default(), node: root };
-    let fields = root.fields(&["database", "web", "services"])?;
+    let fields = root.fields(&["database", "web", "sign_in", "services"])?;
     let mut services = BTreeMap::new();
     for (name, field) in fields.required("services")?.entries()? {
         let parsed = name.parse::<ServiceName>().map_err(|error| field.wrong(error.to_string()))?;
@@ -24,7 +24,18 @@ pub(super) fn stack(root: &Node, plan: Limits) -> Result<Stack> {
     Ok(Stack {
         database: fields.required("database")?.parsed()?,
         web: fields.required("web")?.parsed()?,
+        sign_in: fields.optional("sign_in").map_or(Ok(SignIn::default()), |field| sign_in(&field))?,
         services,
+    })
+}
+
+fn sign_in(field: &Field<'_>) -> Result<SignIn> {
+    let fields = field.fields(&["callback", "signed_out"])?;
+    let path = |name, or: String| fields.optional(name).map_or(Ok(or), |field| field.text());
+    let usual = SignIn::default();
+    Ok(SignIn {
+        callback: path("callback", usual.callback)?,
+        signed_out: path("signed_out", usual.signed_out)?,
     })
 }
 
@@ -87,8 +98,9 @@ fn secret(field: &Field<'_>) -> Result<Secret> {
         "database_superuser_password" => Ok(Secret::DatabaseSuperuserPassword),
         "database_url" => Ok(Secret::DatabaseUrl),
         "app_key" => Ok(Secret::AppKey),
+        "client_secret" => Ok(Secret::ClientSecret),
         // What is written here could be a secret itself, put in the wrong place: it is not repeated.
-        _ => Err(field.wrong("none of: database_superuser_password, database_url, app_key")),
+        _ => Err(field.wrong("none of: database_superuser_password, database_url, app_key, client_secret")),
     }
 }
 

@@ -9,7 +9,9 @@ use chrono::{TimeDelta, Utc};
 use control_plane::config::Config;
 use control_plane::identity::api_keys::ApiKey;
 use control_plane::identity::permissions::{Permission, allows, for_keys};
-use control_plane::identity::tokens::{ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_key};
+use control_plane::identity::tokens::{
+    ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_id_key, generate_key,
+};
 use control_plane::model::ids::{SessionId, TenantId, UserId};
 use control_plane::model::role::Role;
 use secrecy::ExposeSecret;
@@ -273,7 +275,8 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
     .expect("a session");
 
     let subject = Subject { id: id.to_string(), session: Some(session), ..Subject::default() };
-    let foreign = Issuer::from_pem(&generate_key(), Config::default().public_url()).expect("an issuer");
+    let foreign = Issuer::from_pems(&generate_key(), &generate_id_key(), Config::default().public_url())
+        .expect("an issuer");
     match kind {
         Kind::Expired => world.issuer.issue_at(Utc::now() - TimeDelta::hours(1), subject, USER_AUDIENCE, 15),
         Kind::Forged => foreign.issue(subject, USER_AUDIENCE, 15),

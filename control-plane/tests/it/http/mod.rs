@@ -44,7 +44,7 @@ use control_plane::config::{Argon2Config, Config, LimitsConfig};
 use control_plane::http::{AppState, router};
 use control_plane::identity::passwords::Hasher;
 use control_plane::identity::people_key::PeopleKey;
-use control_plane::identity::tokens::{Issuer, generate_key};
+use control_plane::identity::tokens::{Issuer, generate_id_key, generate_key};
 use control_plane::model::release::{Migration, ReleaseContent};
 use control_plane::store::leases::{Claim, Outcome};
 use control_plane::store::{Scope, admins, leases, releases};
@@ -145,7 +145,7 @@ impl World {
         admins::create_if_none(&mut tx, EMAIL, &hash).await.expect("admin");
         tx.commit().await.expect("commit");
         let url = settings.url_of(settings.domain.as_str());
-        let issuer = Issuer::from_pem(&generate_key(), url).expect("issuer");
+        let issuer = Issuer::from_pems(&generate_key(), &generate_id_key(), url).expect("issuer");
         let key = PeopleKey::generate();
         let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), key.clone()));
         let closing = CancellationToken::new();

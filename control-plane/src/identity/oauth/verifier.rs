@@ -1,0 +1,217 @@
+//! Checks the tokens that tenants' apps were given, when they come back to us.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jsonwebtoken::jwk::{JwkSet, KeyAlgorithm};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::de::DeserializeOwned;
+
+use super::claims::{AccessClaims, IdClaims};
+use crate::identity::tokens::{APP_TOKEN, ID_TOKEN, TokenError};
+
+/// Seconds by which clocks may differ.
+const LEEWAY: u64 = 5;
+
+/// One kind of token: what signs it, and what it calls itself. Neither is ever taken from the token.
+struct Kind {
+    algorithm: Algorithm,
+    name: &'static str,
+    keys: HashMap<String, DecodingKey>,
+    validation: Validation,
+}
+
+/// Checks tokens by the public keys alone.
+#[derive(Clone)]
+pub struct AppVerifier {
+    access: Arc<Kind>,
+    id: Arc<Kind>,
+}
+
+impl fmt::Debug for AppVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppVerifier")
+    }
+}
+
+impl Kind {
+    fn new(
+        published: &JwkSet,
+        issuer: &str,
+        algorithm: (Algorithm, KeyAlgorithm),
+        name: &'static str,
+    ) -> Self {
+        let (algorithm, wanted) = algorithm;
+        let keys = published
+            .keys
+            .iter()
+            .filter(|key| key.common.key_algorithm == Some(wanted))
+            .filter_map(|key| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(key).ok()?)))
+            .collect();
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // For whom it is, is compared by whoever asks: they know which client they are.
+        validation.validate_aud = false;
+        validation.leeway = LEEWAY;
+        Self { algorithm, name, keys, validation }
+    }
+
+    fn read<T: DeserializeOwned>(&self, token: &str, validation: &Validation) -> Result<T, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let named = header.typ.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(self.name));
+        if !named || header.alg != self.algorithm {
+            return Err(TokenError::Invalid);
+        }
+        let key = header.kid.as_deref().and_then(|id| self.keys.get(id)).ok_or(TokenError::Invalid)?;
+        decode(token, key, validation).map(|token| token.claims).map_err(|error| match error.kind() {
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
+            _ => TokenError::Invalid,
+        })
+    }
+}
+
+impl AppVerifier {
+    /// With the keys that `issuer` publishes.
+    #[must_use]
+    pub fn new(published: &JwkSet, issuer: &str) -> Self {
+        let access = Kind::new(published, issuer, (Algorithm::EdDSA, KeyAlgorithm::EdDSA), APP_TOKEN);
+        let id = Kind::new(published, issuer, (Algorithm::RS256, KeyAlgorithm::RS256), ID_TOKEN);
+        Self { access: Arc::new(access), id: Arc::new(id) }
+    }
+
+    /// What an access token of a tenant's app says, if it is ours and not past its time.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`], or [`TokenError::Invalid`] for every other reason.
+    pub fn access(&self, token: &str) -> Result<AccessClaims, TokenError> {
+        let claims: AccessClaims = self.access.read(token, &self.access.validation)?;
+        if claims.client_id != claims.aud || claims.place.tenant_id != claims.aud {
+            return Err(TokenError::Invalid);
+        }
+        Ok(claims)
+    }
+
+    /// What an ID token says that is shown as a hint: it may be long past its time.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`].
+    pub fn hint(&self, token: &str) -> Result<IdClaims, TokenError> {
+        let mut validation = self.id.validation.clone();
+        validation.validate_exp = false;
+        self.id.read(token, &validation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::identity::tokens::{Issuer, Subject, USER_AUDIENCE, generate_id_key, generate_key};
+
+    const URL: &str = "http://freehold.localhost:8080";
+
+    fn issuer() -> Issuer {
+        Issuer::from_pems(&generate_key(), &generate_id_key(), URL).expect("an issuer")
+    }
+
+    fn claims() -> Value {
+        let tenant = Uuid::now_v7();
+        let now = Utc::now().timestamp();
+        json!({
+            "iss": URL, "sub": Uuid::now_v7(), "aud": tenant, "azp": tenant, "client_id": tenant, "tenant_id": tenant,
+            "iat": now, "exp": now + 900, "auth_time": now, "jti": Uuid::now_v7(), "sid": Uuid::now_v7(),
+            "grant_id": Uuid::now_v7(), "scope": "openid", "amr": ["pwd"], "tenant": "acme", "role": "member",
+            "permissions": ["data.read"], "projects": [],
+        })
+    }
+
+    fn with(change: &[(&str, Value)]) -> Value {
+        let mut claims = claims();
+        for (name, value) in change {
+            claims[*name] = value.clone();
+        }
+        claims
+    }
+
+    #[test]
+    fn each_kind_is_taken_for_itself_and_nothing_else() {
+        let issuer = issuer();
+        let verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
+        let (access, id) =
+            (issuer.sign_access(&claims()).expect("one"), issuer.sign_id(&claims()).expect("one"));
+        assert!(verifier.access(&access).is_ok() && verifier.hint(&id).is_ok());
+        assert!(matches!(verifier.access(&id), Err(TokenError::Invalid)), "an ID token opens nothing");
+        assert!(matches!(verifier.hint(&access), Err(TokenError::Invalid)));
+        let own = Subject { id: Uuid::now_v7().to_string(), ..Subject::default() };
+        let own = issuer.issue(own, USER_AUDIENCE, 15).expect("a token");
+        assert!(verifier.access(&own).is_err() && verifier.hint(&own).is_err());
+        for audience in [USER_AUDIENCE, claims()["aud"].as_str().expect("an id")] {
+            assert!(issuer.verifier().verify(&id, &[audience]).is_err(), "nor at the platform's own API");
+            assert!(issuer.verifier().verify(&access, &[USER_AUDIENCE]).is_err());
+        }
+    }
+
+    #[test]
+    fn what_was_not_signed_by_the_right_key_in_the_right_way_is_nothing() {
+        let issuer = issuer();
+        let verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
+        let keys = serde_json::to_value(issuer.jwks()).expect("json");
+        let token = issuer.sign_access(&claims()).expect("a token");
+        let (_, rest) = token.split_once('.').expect("parts");
+        let plain = |header: Value| {
+            use base64::Engine;
+            let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header.to_string());
+            [format!("{header}.{rest}"), format!("{header}.{}.", rest.split('.').next().expect("claims"))]
+        };
+        let mut forged = Vec::new();
+        for key in [0, 1] {
+            let kid = keys["keys"][key]["kid"].clone();
+            for alg in ["none", "None", "HS256", "RS256", "ES256", "PS256"] {
+                forged.extend(plain(json!({"alg": alg, "typ": "at+jwt", "kid": kid})));
+            }
+            // A public key is no shared secret.
+            for part in ["x", "n"] {
+                let Some(public) = keys["keys"][key][part].as_str() else { continue };
+                let mut header = Header::new(Algorithm::HS256);
+                header.kid = kid.as_str().map(str::to_owned);
+                header.typ = Some("at+jwt".to_owned());
+                let secret = EncodingKey::from_secret(public.as_bytes());
+                forged.push(encode(&header, &claims(), &secret).expect("a token"));
+            }
+        }
+        forged.push(super::tests::issuer().sign_access(&claims()).expect("somebody else's"));
+        for token in forged {
+            assert!(verifier.access(&token).is_err() && verifier.hint(&token).is_err(), "{token}");
+        }
+    }
+
+    #[test]
+    fn times_audiences_and_issuers_are_looked_at() {
+        let issuer = issuer();
+        let verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
+        let now = Utc::now().timestamp();
+        let sign = |change: &[(&str, Value)]| issuer.sign_access(&with(change)).expect("a token");
+        assert!(matches!(verifier.access(&sign(&[("exp", json!(now - 6))])), Err(TokenError::Expired)));
+        assert!(verifier.access(&sign(&[("exp", json!(now - 3))])).is_ok(), "within the leeway");
+        for change in [
+            ("iss", json!("http://elsewhere")),
+            ("aud", json!(Uuid::now_v7())),
+            ("client_id", json!(Uuid::now_v7())),
+            ("aud", json!("freehold")),
+            ("role", json!("god")),
+        ] {
+            assert!(
+                matches!(verifier.access(&sign(std::slice::from_ref(&change))), Err(TokenError::Invalid)),
+                "{change:?}"
+            );
+        }
+        let old = issuer.sign_id(&with(&[("exp", json!(now - 86_400))])).expect("a token");
+        assert!(verifier.hint(&old).is_ok(), "a hint may be old");
+    }
+}
