@@ -33,6 +33,10 @@ words!(
         TenantDelete = "tenant.delete",
         OperationCancel = "operation.cancel",
         AdminSignIn = "admin.sign_in",
+        /// Somebody came into a tenant's app; refused, its code was tried by somebody who should not have it.
+        AppSignIn = "app.sign_in",
+        /// An app gave back what it was given.
+        AppSignOut = "app.sign_out",
         MemberAdd = "member.add",
         MemberUpdate = "member.update",
         MemberRemove = "member.remove",

@@ -151,6 +151,12 @@ impl Caller {
 }
 
 impl Principal {
+    /// How they showed who they are, in the words of RFC 8176.
+    #[must_use]
+    pub fn methods(&self) -> &'static [&'static str] {
+        if self.second_factor { &["pwd", "otp", "mfa"] } else { &["pwd"] }
+    }
+
     /// What they are in the tenant of this slug or id, if they may do this there.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ pub mod mails;
 pub mod members;
 mod membership_rules;
 pub mod news;
+pub mod oauth;
 pub mod operations;
 pub mod overview;
 mod passwords;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::identity::checked::Remembering;
+use crate::identity::oauth::verifier::AppVerifier;
 use crate::identity::passwords::Hasher;
 use crate::identity::people_key::PeopleKey;
 use crate::identity::tokens::Issuer;
@@ -61,6 +63,8 @@ pub struct App {
     settings: Arc<Settings>,
     issuer: Issuer,
     tokens: Remembering,
+    /// Checks what tenants' apps were given.
+    app_verifier: AppVerifier,
     hasher: Hasher,
     /// What refresh tokens are derived by.
     key: PeopleKey,
@@ -75,6 +79,7 @@ impl App {
     #[must_use]
     pub fn new(store: Store, settings: Settings, issuer: Issuer, key: PeopleKey) -> Self {
         let tokens = Remembering::from(issuer.verifier());
+        let app_verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
         let channels = &[Channel::Operation, Channel::People];
         let (news, ear) = News::follow_from_the_start(store.clone(), channels);
         let principals = Principals::new(ear);
@@ -83,7 +88,19 @@ impl App {
         let tidy = AbortOnDropHandle::new(tokio::spawn(people::keep_tidy(store.clone())));
         let hasher = Hasher::new(settings.people.argon2, settings.people.password_strength);
         let settings = Arc::new(settings);
-        Self { store, settings, issuer, tokens, hasher, key, auditor, news, principals, _tidy: tidy }
+        Self {
+            store,
+            settings,
+            issuer,
+            tokens,
+            app_verifier,
+            hasher,
+            key,
+            auditor,
+            news,
+            principals,
+            _tidy: tidy,
+        }
     }
 
     #[must_use]

@@ -14,6 +14,8 @@ pub struct LimitsConfig {
     pub user_per_minute: u32,
     /// Of everybody together, in one tenant.
     pub tenant_per_minute: u32,
+    /// Of one tenant's app by itself: it asks every few seconds for each person who is in it.
+    pub client_per_minute: u32,
 }
 
 impl Default for LimitsConfig {
@@ -23,6 +25,7 @@ impl Default for LimitsConfig {
             address_per_minute: 600,
             user_per_minute: 1_200,
             tenant_per_minute: 6_000,
+            client_per_minute: 30_000,
         }
     }
 }

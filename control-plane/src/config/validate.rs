@@ -108,6 +108,7 @@ fn limits(config: &Config) -> Result<(), (String, String)> {
         ("address_per_minute", limits.address_per_minute),
         ("user_per_minute", limits.user_per_minute),
         ("tenant_per_minute", limits.tenant_per_minute),
+        ("client_per_minute", limits.client_per_minute),
     ] {
         between(&format!("limits.{key}"), value.into(), 1..=100_000_000)?;
     }

@@ -3,11 +3,12 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::AppState;
+use super::{AppState, oauth};
 use crate::model::hostname::HostName;
 
-/// The name under which tenants' apps reach the platform by its back door. It leads to public keys alone.
-const BACK_DOOR: &str = "platform.internal";
+/// The name under which tenants' apps reach the platform by its back door. It leads to public keys and to what apps ask
+/// by themselves when they sign people in.
+pub(super) const BACK_DOOR: &str = "platform.internal";
 /// What an answer may do in a browser unless it says otherwise: nothing.
 const CLOSED: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -24,10 +25,19 @@ pub(super) fn is_ours(state: &AppState, request: &Request) -> bool {
     let settings = state.app.settings();
     match host_of(request) {
         _ if matches!(path, "/healthz" | "/readyz") => true,
-        Some(host) if host.as_str() == BACK_DOOR => path == "/.well-known/jwks.json",
+        Some(host) if host.as_str() == BACK_DOOR => {
+            path == "/.well-known/jwks.json" || oauth::is_for_apps(path)
+        }
+        // People are signed in at the apex alone: their cookie is its own.
+        Some(host) if oauth::is_ours(path) => host == settings.domain,
         Some(host) => host == settings.domain || host.as_str() == settings.admin_host(),
         None => false,
     }
+}
+
+/// Whether a request came by the back door.
+pub(super) fn is_back_door(request: &Request) -> bool {
+    host_of(request).is_some_and(|host| host.as_str() == BACK_DOOR)
 }
 
 /// The host name that a request is for.

@@ -31,10 +31,11 @@ use super::caller::{bearer, origin};
 use super::error::Problem;
 use super::pages::answer::Trouble;
 use super::signed::{self, is_signed};
-use super::{AppState, pages};
+use super::{AppState, oauth, pages};
 use crate::app::caller::Membership;
 use crate::app::{Caller, Who};
 use crate::config::LimitsConfig;
+use crate::model::ids::TenantId;
 
 /// Every quota is for a minute.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -49,6 +50,7 @@ pub struct Limits {
     user: Class<Uuid>,
     tenant: Class<String>,
     keys: Keys,
+    client: Class<Uuid>,
 }
 
 /// The counts of one kind of caller.
@@ -146,6 +148,7 @@ impl Limits {
             user: Class::new("user", config.user_per_minute),
             tenant: Class::new("tenant", config.tenant_per_minute),
             keys: Keys::default(),
+            client: Class::new("client", config.client_per_minute),
         }
     }
 
@@ -162,6 +165,7 @@ impl Limits {
                 limits.user.tidy();
                 limits.tenant.tidy();
                 limits.keys.tidy();
+                limits.client.tidy();
             }
         }))
     }
@@ -196,6 +200,14 @@ pub(super) fn count_caller(
     tenant.map_or(Ok(()), |tenant| note(counted, limits.tenant.count(&tenant)))
 }
 
+/// Counts what a tenant's app asks by itself, by which app it is.
+///
+/// # Errors
+/// 429 when its count is used up.
+pub(super) fn count_client(limits: &Limits, client: TenantId) -> Result<(), TooMany> {
+    note(None, limits.client.count(&client.0))
+}
+
 /// Counts a request whose token was not recognised, as one of nobody's.
 ///
 /// # Errors
@@ -224,6 +236,7 @@ impl From<TooMany> for Problem {
             "key" => "with this key",
             "user" => "from you",
             "tenant" => "for this tenant",
+            "client" => "from this client",
             _ => "from your address",
         };
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
@@ -261,6 +274,7 @@ pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) ->
     let sign_in = match page {
         Some(sign_in) => sign_in,
         None if path.starts_with("/api/v1/") => is_sign_in(method, path),
+        None if oauth::is_for_browsers(path) => false,
         None => return next.run(request).await,
     };
     let counted = Counted::default();

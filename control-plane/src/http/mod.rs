@@ -11,6 +11,7 @@ mod guard;
 mod health;
 mod limits;
 mod metrics;
+mod oauth;
 mod openapi;
 pub(crate) mod pages;
 mod serve;
@@ -90,6 +91,7 @@ pub fn router(state: AppState) -> Router {
         .merge(api)
         .merge(openapi::pages(document))
         .merge(pages::router(&state))
+        .merge(oauth::router())
         .route("/.well-known/jwks.json", get(v1::admin::keys))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -143,13 +145,14 @@ where
 }
 
 /// The same, with the error as the use case gave it.
-async fn run<T, F>(change: F) -> app::Result<T>
+async fn run<T, E, F>(change: F) -> Result<T, E>
 where
     T: Send + 'static,
-    F: Future<Output = app::Result<T>> + Send + 'static,
+    E: From<app::Error> + Send + 'static,
+    F: Future<Output = Result<T, E>> + Send + 'static,
 {
     let task = tokio::spawn(change.instrument(tracing::Span::current()));
-    task.await.unwrap_or_else(|error| Err(app::Error::internal(error)))
+    task.await.unwrap_or_else(|error| Err(app::Error::internal(error).into()))
 }
 
 /// The entity tag of a generation.

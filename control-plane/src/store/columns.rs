@@ -10,8 +10,8 @@ use crate::model::api_key::{KeyKind, KeyStatus};
 use crate::model::email::Email;
 use crate::model::hostname::HostName;
 use crate::model::ids::{
-    AdminId, AuditId, GrantId, HouseId, InvitationId, KeyId, KeyPrefix, MailId, OperationId, ProjectId, ReleaseId,
-    SessionId, SignupId, TenantId, UserId, VolumeId,
+    AdminId, AuditId, GrantId, HouseId, InvitationId, KeyId, KeyPrefix, MailId, OperationId, ProjectId,
+    ReleaseId, SessionId, SignupId, TenantId, UserId, VolumeId,
 };
 use crate::model::invitation::InvitationStatus;
 use crate::model::letter::MailState;

@@ -46,12 +46,6 @@ pub enum Step {
 }
 
 impl Browser {
-    /// How they showed who they are, in the words of RFC 8176.
-    #[must_use]
-    pub fn methods(&self) -> &'static [&'static str] {
-        if self.principal.second_factor { &["pwd", "otp", "mfa"] } else { &["pwd"] }
-    }
-
     /// The same as the one who does something.
     #[must_use]
     pub fn caller(&self, origin: &Origin) -> Caller {
@@ -85,6 +79,22 @@ impl App {
             Err(Error::Unauthenticated) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Has a session last on that is used by an app of its person's: its address stays the browser's.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached.
+    pub(in super::super) async fn last_on(&self, session: SessionId) -> Result<()> {
+        let mut tx = self.begin_as_system().await?;
+        if let Some(kept) = sessions::lock(&mut tx, session).await? {
+            let now = Utc::now();
+            if now.signed_duration_since(kept.last_used_at) > EXACT {
+                let ends_at = ends(kept.created_at, now, self.rest(kept.remembered));
+                sessions::prolong(&mut tx, session, ends_at, &kept.address).await?;
+            }
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Signs somebody in with email and password. The session that the browser held `before` ends with it.

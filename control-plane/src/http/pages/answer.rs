@@ -138,7 +138,6 @@ pub(crate) fn no_such_place(place: Option<&Place>) -> Response {
 }
 
 /// What somebody is told who is suspended in a tenant.
-#[allow(dead_code, reason = "shown where apps have people sign in")]
 pub(crate) fn suspended(place: &Place) -> Response {
     let page = PersonPage::new(look(Some(place)), "You are suspended here")
         .lead("Its admins can let you in again.")
@@ -148,7 +147,6 @@ pub(crate) fn suspended(place: &Place) -> Response {
 
 /// What somebody is told who signed in without the second factor that a tenant requires. `has_one`: they have one, and
 /// need only sign in with it.
-#[allow(dead_code, reason = "shown where apps have people sign in")]
 pub(crate) fn second_factor_required(place: &Place, has_one: bool, to: &str) -> Response {
     let page = PersonPage::new(look(Some(place)), "A second factor is required");
     let to = way::Way::read(to);
@@ -164,7 +162,6 @@ pub(crate) fn second_factor_required(place: &Place, has_one: bool, to: &str) -> 
 }
 
 /// What somebody is told whom an app sent to us with a request that cannot be answered, nor sent back.
-#[allow(dead_code, reason = "shown where apps have people sign in")]
 pub(crate) fn bad_request(detail: &str) -> Response {
     let page = PersonPage::new(Look::default(), "This sign-in cannot go on")
         .lead(
@@ -176,7 +173,6 @@ pub(crate) fn bad_request(detail: &str) -> Response {
 
 /// Asks somebody whether they want to sign out, by a form that goes to `action` with these fields, and whose answer
 /// leads to `leads_to` if not to ourselves.
-#[allow(dead_code, reason = "shown where apps have people sign in")]
 pub(crate) fn confirm_sign_out(
     place: Option<&Place>,
     name: &str,

@@ -54,6 +54,11 @@ impl Params {
         self
     }
 
+    /// Names and values in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// As a query.
     #[must_use]
     pub fn to_query(&self) -> String {

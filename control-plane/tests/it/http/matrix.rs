@@ -15,7 +15,7 @@ use control_plane::identity::tokens::{
 use control_plane::model::ids::{SessionId, TenantId, UserId};
 use control_plane::model::role::Role;
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{Answer, World};
@@ -33,6 +33,8 @@ enum Kind {
     Forged,
     /// With our token for another audience.
     Elsewhere,
+    /// With a token for their tenant's app.
+    OfAnApp,
     /// A user who is suspended everywhere.
     Banned,
     /// A member of the tenant.
@@ -105,7 +107,15 @@ impl Keyed {
 
 impl Kind {
     fn all() -> Vec<Self> {
-        let bad = [Self::Nobody, Self::Expired, Self::Revoked, Self::Forged, Self::Elsewhere, Self::Banned];
+        let bad = [
+            Self::Nobody,
+            Self::Expired,
+            Self::Revoked,
+            Self::Forged,
+            Self::Elsewhere,
+            Self::OfAnApp,
+            Self::Banned,
+        ];
         let home = Role::ALL.iter().copied().map(Self::Home);
         let away = Role::ALL.iter().copied().map(Self::Away);
         bad.into_iter()
@@ -124,8 +134,10 @@ impl Kind {
 
     /// Whether the token that they send is not good.
     fn is_refused(self) -> bool {
-        matches!(self, Self::Expired | Self::Revoked | Self::Forged | Self::Elsewhere | Self::Banned)
-            || matches!(self, Self::Key(key) if key.is_refused())
+        matches!(
+            self,
+            Self::Expired | Self::Revoked | Self::Forged | Self::Elsewhere | Self::OfAnApp | Self::Banned
+        ) || matches!(self, Self::Key(key) if key.is_refused())
     }
 }
 
@@ -281,6 +293,14 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
         Kind::Expired => world.issuer.issue_at(Utc::now() - TimeDelta::hours(1), subject, USER_AUDIENCE, 15),
         Kind::Forged => foreign.issue(subject, USER_AUDIENCE, 15),
         // also where a user's session would be taken for an admin's
+        Kind::OfAnApp => {
+            let tenant = place.map(|(tenant, _)| tenant).expect("a member");
+            let now = Utc::now().timestamp();
+            world.issuer.sign_access(&json!({
+                "iss": Config::default().public_url(), "sub": id, "aud": tenant, "client_id": tenant, "tenant_id": tenant,
+                "iat": now, "exp": now + 900, "sid": session, "role": "owner", "email": email,
+            }))
+        }
         Kind::Elsewhere => world.issuer.issue(subject, ADMIN_AUDIENCE, 15),
         _ => world.issuer.issue(subject, USER_AUDIENCE, 15),
     }
