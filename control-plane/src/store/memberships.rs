@@ -42,8 +42,7 @@ pub struct OthersRecord {
 
 macro_rules! member_select {
     () => {
-        "select m.user_id, u.email, u.name, m.role, m.suspended_at, m.created_at \
-           from freehold.memberships m join freehold.users u on u.id = m.user_id "
+        "select user_id, email, name, role, suspended_at, created_at from freehold.members "
     };
 }
 
@@ -77,11 +76,11 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &MemberFilter) -> Resul
     let roles: Vec<&str> = filter.roles.iter().map(|role| role.as_str()).collect();
     let rows = sqlx::query_as(concat!(
         member_select!(),
-        "where m.tenant_id = $1
-           and ($2::text is null or u.email ilike $2 or u.name ilike $2)
-           and ($3::text[] is null or m.role = any ($3))
-           and ($4::text is null or u.email collate \"C\" > $4)
-         order by u.email collate \"C\" limit $5"
+        "where tenant_id = $1
+           and ($2::text is null or email ilike $2 or name ilike $2)
+           and ($3::text[] is null or role = any ($3))
+           and ($4::text is null or email collate \"C\" > $4)
+         order by email collate \"C\" limit $5"
     ))
     .persistent(false)
     .bind(tenant)
@@ -103,7 +102,7 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &MemberFilter) -> Resul
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn get(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<MemberRecord> {
-    Ok(sqlx::query_as(concat!(member_select!(), "where m.tenant_id = $1 and m.user_id = $2"))
+    Ok(sqlx::query_as(concat!(member_select!(), "where tenant_id = $1 and user_id = $2"))
         .bind(tenant)
         .bind(user)
         .fetch_one(tx.sql())
@@ -115,7 +114,7 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<MemberRe
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn by_email(tx: &mut Tx, tenant: TenantId, email: &Email) -> Result<MemberRecord> {
-    Ok(sqlx::query_as(concat!(member_select!(), "where m.tenant_id = $1 and u.email = $2"))
+    Ok(sqlx::query_as(concat!(member_select!(), "where tenant_id = $1 and email = $2"))
         .bind(tenant)
         .bind(email)
         .fetch_one(tx.sql())
@@ -129,10 +128,9 @@ pub async fn by_email(tx: &mut Tx, tenant: TenantId, email: &Email) -> Result<Me
 pub async fn others(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<OthersRecord> {
     Ok(sqlx::query_as(
         "select count(*) as members,
-                count(*) filter (where m.role = 'owner' and m.suspended_at is null and u.suspended_at is null)
+                count(*) filter (where role = 'owner' and suspended_at is null and user_suspended_at is null)
                     as owners
-           from freehold.memberships m join freehold.users u on u.id = m.user_id
-          where m.tenant_id = $1 and m.user_id <> $2",
+           from freehold.members where tenant_id = $1 and user_id <> $2",
     )
     .bind(tenant)
     .bind(user)

@@ -259,6 +259,7 @@ pub fn migrations() -> Vec<Migration> {
         file(6, "people", include_str!("../../../migrations/platform/V6__people.sql")),
         file(7, "audit", include_str!("../../../migrations/platform/V7__audit.sql")),
         file(8, "scopes", include_str!("../../../migrations/platform/V8__scopes.sql")),
+        file(9, "members", include_str!("../../../migrations/platform/V9__members.sql")),
         file(10, "unproven_signups", include_str!("../../../migrations/platform/V10__unproven_signups.sql")),
         file(11, "api_keys", include_str!("../../../migrations/platform/V11__api_keys.sql")),
         file(12, "oauth", include_str!("../../../migrations/platform/V12__oauth.sql")),

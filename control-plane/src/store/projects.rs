@@ -189,7 +189,8 @@ pub async fn members(
     let limit = pages::clamp(limit);
     let rows = sqlx::query_as(
         "select m.user_id, u.email, u.name, m.role, m.created_at
-           from freehold.project_members m join freehold.users u on u.id = m.user_id
+           from freehold.project_members m
+           join freehold.members u on u.tenant_id = m.tenant_id and u.user_id = m.user_id
           where m.project_id = $1 and ($2::text is null or u.email collate \"C\" > $2)
           order by u.email collate \"C\" limit $3",
     )
@@ -212,7 +213,8 @@ pub async fn members(
 pub async fn member(tx: &mut Tx, project: ProjectId, user: UserId) -> Result<Option<ProjectMemberRecord>> {
     Ok(sqlx::query_as(
         "select m.user_id, u.email, u.name, m.role, m.created_at
-           from freehold.project_members m join freehold.users u on u.id = m.user_id
+           from freehold.project_members m
+           join freehold.members u on u.tenant_id = m.tenant_id and u.user_id = m.user_id
           where m.project_id = $1 and m.user_id = $2 for update of m",
     )
     .bind(project)

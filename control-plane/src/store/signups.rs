@@ -254,9 +254,9 @@ pub async fn tenants_of(tx: &mut Tx, person: UserId, beside: Option<SignupId>) -
 pub async fn deciders(tx: &mut Tx, tenant: TenantId, roles: &[Role], most: i64) -> Result<Vec<Email>> {
     let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     Ok(sqlx::query_scalar(
-        "select u.email from freehold.memberships m join freehold.users u on u.id = m.user_id
-          where m.tenant_id = $1 and m.role = any ($2) and m.suspended_at is null and u.suspended_at is null
-          order by m.role desc, m.created_at, u.id limit $3",
+        "select email from freehold.members
+          where tenant_id = $1 and role = any ($2) and suspended_at is null and user_suspended_at is null
+          order by role desc, created_at, user_id limit $3",
     )
     .bind(tenant)
     .bind(roles)
