@@ -26,7 +26,9 @@ pub fn random_secret() -> SecretString {
     SecretString::from(URL_SAFE_NO_PAD.encode(random_bytes::<32>()))
 }
 
-fn random_bytes<const N: usize>() -> [u8; N] {
+/// Bytes that nobody can guess.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::rng().fill_bytes(&mut bytes);
     bytes

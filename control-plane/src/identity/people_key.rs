@@ -22,6 +22,8 @@ pub struct InvalidKey;
 pub enum Use {
     /// The refresh token that follows another.
     Refresh,
+    /// What shows that a refresh token was issued.
+    RefreshSeal,
     /// An entry of the audit log.
     AuditSeal,
     /// An entry's place in the audit log's chain.
@@ -38,6 +40,7 @@ impl Use {
     fn label(self) -> &'static [u8] {
         match self {
             Self::Refresh => b"refresh",
+            Self::RefreshSeal => b"refresh seal",
             Self::AuditSeal => b"audit seal",
             Self::AuditLink => b"audit link",
             Self::Vault => b"vault",

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::identity::people_key::{PeopleKey, Use};
+use crate::identity::random_bytes;
 use crate::model::ids::SessionId;
 use crate::store::sessions::SessionRecord;
 
@@ -17,6 +18,15 @@ use crate::store::sessions::SessionRecord;
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 /// No session lasts longer in all, however often it is used.
 pub(super) const LONGEST: TimeDelta = TimeDelta::days(90);
+
+/// Bytes of a refresh secret that are random, and of the seal after them.
+const HALF: usize = 16;
+
+/// What only the api can have put behind the first half of a session's secret.
+fn seal(key: &PeopleKey, session: SessionId, half: &[u8]) -> [u8; HALF] {
+    let code = key.code(Use::RefreshSeal, &[session.0.as_bytes(), half]);
+    std::array::from_fn(|index| code[index])
+}
 
 /// A refresh token's parts.
 pub(super) struct Refresh {
@@ -40,11 +50,29 @@ impl Refresh {
         Sha256::digest(self.secret.expose_secret().as_bytes()).into()
     }
 
+    /// The first of a session.
+    pub(super) fn first(key: &PeopleKey, session: SessionId) -> Self {
+        Self::sealed(key, session, &random_bytes())
+    }
+
     /// The one that follows. It is derived and not drawn, so that it can be told once more without being kept.
     pub(super) fn next(&self, key: &PeopleKey) -> Self {
         let parts: [&[u8]; 2] = [self.session.0.as_bytes(), self.secret.expose_secret().as_bytes()];
-        let secret = URL_SAFE_NO_PAD.encode(key.code(Use::Refresh, &parts));
-        Self { session: self.session, secret: secret.into() }
+        Self::sealed(key, self.session, &key.code(Use::Refresh, &parts))
+    }
+
+    /// A secret of half what cannot be guessed, and half the seal over it.
+    fn sealed(key: &PeopleKey, session: SessionId, random: &[u8; 32]) -> Self {
+        let (half, _) = random.split_at(HALF);
+        let secret = URL_SAFE_NO_PAD.encode([half, &seal(key, session, half)].concat());
+        Self { session, secret: secret.into() }
+    }
+
+    /// Whether it was ever a token of its session: whoever only knows the session cannot make one that was.
+    pub(super) fn was_issued(&self, key: &PeopleKey) -> bool {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(self.secret.expose_secret()) else { return false };
+        let Some((half, shown)) = bytes.split_at_checked(HALF) else { return false };
+        bool::from(seal(key, self.session, half).ct_eq(shown))
     }
 }
 
@@ -55,21 +83,26 @@ pub(super) enum Turn {
     Rotate,
     /// It was good a moment ago: the same answer again.
     Repeat,
-    /// It was good long ago, or never: somebody has what is not theirs, so the session ends.
+    /// It was good long ago: somebody has what is not theirs, so the session ends.
     End,
+    /// It never was a token of the session, so nobody has lost anything.
+    Refuse,
 }
 
-/// Judges the hash of the token that somebody came with.
-pub(super) fn judge(session: &SessionRecord, hash: &[u8; 32], now: DateTime<Utc>) -> Turn {
-    let is = |kept: &[u8]| bool::from(kept.ct_eq(hash));
+/// Judges the token that somebody came with.
+pub(super) fn judge(key: &PeopleKey, session: &SessionRecord, shown: &Refresh, now: DateTime<Utc>) -> Turn {
+    let hash = shown.hash();
+    let is = |kept: &[u8]| bool::from(kept.ct_eq(&hash));
     let age = now.signed_duration_since(session.refreshed_at);
     let lately = age.to_std().is_ok_and(|age| age <= GRACE) || age < TimeDelta::zero();
     if is(&session.refresh_hash) {
         Turn::Rotate
     } else if lately && session.previous_hash.as_deref().is_some_and(is) {
         Turn::Repeat
-    } else {
+    } else if shown.was_issued(key) {
         Turn::End
+    } else {
+        Turn::Refuse
     }
 }
 
@@ -103,13 +136,14 @@ mod tests {
         }
     }
 
-    fn first() -> Refresh {
-        Refresh { session: SessionId::random(), secret: random_secret() }
+    fn first(key: &PeopleKey) -> Refresh {
+        Refresh::first(key, SessionId::random())
     }
 
     #[test]
     fn the_next_token_follows_from_the_one_before_and_from_nothing_else() {
-        let (key, first) = (PeopleKey::generate(), first());
+        let key = PeopleKey::generate();
+        let first = first(&key);
         let next = first.next(&key);
         assert_eq!(next.hash(), first.next(&key).hash());
         assert_ne!(next.hash(), first.hash());
@@ -130,18 +164,28 @@ mod tests {
 
     #[test]
     fn the_good_one_rotates_the_one_before_repeats_for_a_moment_and_any_other_ends() {
-        let (key, first, now) = (PeopleKey::generate(), first(), Utc::now());
+        let (key, now) = (PeopleKey::generate(), Utc::now());
+        let first = first(&key);
         let (second, third) = (first.next(&key), first.next(&key).next(&key));
         let begun = session(&first, None, now);
-        assert_eq!(judge(&begun, &first.hash(), now), Turn::Rotate);
-        assert_eq!(judge(&begun, &second.hash(), now), Turn::End);
+        let judge = |session: &SessionRecord, shown: &Refresh, now| super::judge(&key, session, shown, now);
+        assert_eq!(judge(&begun, &first, now), Turn::Rotate);
+        let guesses = [
+            Refresh { session: first.session, secret: random_secret() },
+            Refresh::first(&PeopleKey::generate(), first.session),
+            Refresh { session: first.session, secret: super::tests::first(&key).secret },
+            Refresh { session: first.session, secret: "A".repeat(43).into() },
+        ];
+        for guess in &guesses {
+            assert_eq!(judge(&begun, guess, now), Turn::Refuse);
+        }
         let rotated = session(&second, Some(&first), now);
         let at = |seconds| now + TimeDelta::seconds(seconds);
-        assert_eq!(judge(&rotated, &second.hash(), at(1_000_000)), Turn::Rotate);
-        assert_eq!(judge(&rotated, &first.hash(), at(30)), Turn::Repeat);
-        assert_eq!(judge(&rotated, &first.hash(), at(31)), Turn::End);
+        assert_eq!(judge(&rotated, &second, at(1_000_000)), Turn::Rotate);
+        assert_eq!(judge(&rotated, &first, at(30)), Turn::Repeat);
+        assert_eq!(judge(&rotated, &first, at(31)), Turn::End);
         let again = session(&third, Some(&second), now);
-        assert_eq!(judge(&again, &first.hash(), now), Turn::End, "two before is no slip any more");
+        assert_eq!(judge(&again, &first, now), Turn::End, "two before is no slip any more");
     }
 
     proptest! {

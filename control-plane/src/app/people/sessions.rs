@@ -11,7 +11,6 @@ use super::super::{App, Result};
 use super::device::describe;
 use super::nobody;
 use super::refresh::{Refresh, Turn, ends, judge};
-use crate::identity::random_secret;
 use crate::identity::tokens::{Subject, USER_AUDIENCE};
 use crate::model::ids::{SessionId, UserId};
 use crate::model::letter::Letter;
@@ -46,7 +45,7 @@ impl App {
         origin: &Origin,
     ) -> Result<SignedIn> {
         let now = Utc::now();
-        let refresh = Refresh { session: SessionId::random(), secret: random_secret() };
+        let refresh = Refresh::first(&self.key, SessionId::random());
         let ends_at = ends(now, now, self.rest(remembered));
         let session = NewSession {
             id: refresh.session,
@@ -103,7 +102,7 @@ impl App {
         }
         let now = Utc::now();
         let next = refresh.next(&self.key);
-        match judge(&session, &refresh.hash(), now) {
+        match judge(&self.key, &session, &refresh, now) {
             Turn::Rotate => {
                 let ends_at = ends(session.created_at, now, self.rest(session.remembered));
                 sessions::rotate(&mut tx, &session, &next.hash(), ends_at, &origin.address).await?;
@@ -119,6 +118,7 @@ impl App {
                 tx.commit().await?;
                 Err(Error::Unauthenticated)
             }
+            Turn::Refuse => Err(Error::Unauthenticated),
         }
     }
 

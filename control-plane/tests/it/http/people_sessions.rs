@@ -89,6 +89,22 @@ async fn whoever_comes_late_with_a_used_token_ends_the_session() {
 }
 
 #[tokio::test]
+async fn whoever_knows_a_session_by_its_id_alone_cannot_end_it() {
+    let world = World::start().await;
+    let email = world.registered().await;
+    let tokens = world.log_in(&email, PASSWORD).await.expect(200).body;
+    let other = world.log_in(&email, PASSWORD).await.expect(200).body;
+    let id = text(&tokens, "session_id");
+    let (_, of_other) = text(&other, "refresh_token").split_once('.').expect("a secret");
+    for guess in ["A".repeat(43), of_other.to_owned()] {
+        refresh(&world, &format!("{id}.{guess}")).await.expect(401);
+        assert_eq!(me(&world, &tokens).await, 200);
+    }
+    refresh(&world, text(&tokens, "refresh_token")).await.expect(200);
+    assert!(world.letters(&email, "session_ended").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_is_not_used_and_what_is_no_token_does_nothing() {
     let world = World::start().await;
     let email = world.registered().await;
