@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api_keys::Known;
-use super::caller::{Membership, Principal};
+use super::caller::Principal;
 use super::news::Ear;
 use crate::model::ids::{SessionId, UserId};
 use crate::store::Notice;
@@ -28,7 +28,6 @@ pub(super) trait Remembered: Clone {
     type Id: fmt::Debug + Eq + Hash;
     fn id(&self) -> Self::Id;
     fn user(&self) -> UserId;
-    fn memberships(&self) -> &[Membership];
 }
 
 impl Remembered for Principal {
@@ -40,10 +39,6 @@ impl Remembered for Principal {
 
     fn user(&self) -> UserId {
         self.user
-    }
-
-    fn memberships(&self) -> &[Membership] {
-        &self.memberships
     }
 }
 
@@ -99,9 +94,9 @@ impl<R: Remembered> Memory<R> {
     fn hear(&mut self, notice: &Notice) {
         match notice {
             Notice::Person(user) => self.forget(|principal| principal.user() == *user),
-            Notice::Belonging(tenant) => {
-                self.forget(|principal| principal.memberships().iter().any(|one| one.tenant == *tenant));
-            }
+            // Whoever is remembered without a tenant that was deleted has it again when it is restored, and nothing
+            // remembered says who that is.
+            Notice::Belonging(_) => self.forget(|_| true),
             Notice::Lost => {
                 self.hearing = false;
                 self.forget(|_| true);
@@ -237,13 +232,14 @@ mod tests {
         let knows = |memory: &Memory<Principal>, who: &Principal| {
             memory.recall(&who.session, Instant::now()).is_some()
         };
-        for notice in [Notice::Person(ada.user), Notice::Belonging(tenant)] {
+        for (notice, eve_too) in [(Notice::Person(ada.user), false), (Notice::Belonging(tenant), true)] {
             let mut memory = hearing();
             kept(&mut memory, &ada);
             kept(&mut memory, &eve);
             assert!(knows(&memory, &ada) && knows(&memory, &eve));
             memory.hear(&notice);
-            assert!(!knows(&memory, &ada) && knows(&memory, &eve), "{notice:?}");
+            assert!(!knows(&memory, &ada), "{notice:?}");
+            assert_ne!(knows(&memory, &eve), eve_too, "{notice:?}");
         }
         let mut memory = hearing();
         kept(&mut memory, &ada);

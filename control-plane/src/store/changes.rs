@@ -14,7 +14,7 @@ use crate::model::plan::PlanName;
 use crate::model::tenant::DesiredState;
 
 use super::records::Settings;
-use super::{Conflict, Result, Tx, seconds};
+use super::{Conflict, Notice, Result, Tx, seconds};
 
 /// A tenant's row, locked until the transaction ends.
 #[derive(FromRow)]
@@ -225,6 +225,7 @@ pub async fn delete(
     let kind = if erase { OperationKind::Erase } else { OperationKind::Delete };
     let operation = announce(tx, id, kind, requested_by, &before.snapshot).await?;
     drop_volumes_with_tenant(tx, id).await?;
+    tx.tell(Notice::Belonging(id));
     Ok(operation)
 }
 
@@ -265,6 +266,7 @@ pub async fn restore(tx: &mut Tx, id: TenantId, requested_by: &str) -> Result<Op
     .await?;
     let operation = announce(tx, id, OperationKind::Restore, requested_by, &before.snapshot).await?;
     drop_volumes_with_tenant(tx, id).await?;
+    tx.tell(Notice::Belonging(id));
     Ok(operation)
 }
 
@@ -339,6 +341,7 @@ pub async fn cancel(tx: &mut Tx, operation: OperationId) -> Result<()> {
     .execute(tx.sql())
     .await?;
     drop_volumes_with_tenant(tx, tenant).await?;
+    tx.tell(Notice::Belonging(tenant));
     // The house may have been in the middle of anything before, so it is looked at once more.
     sqlx::query(
         "with due as (

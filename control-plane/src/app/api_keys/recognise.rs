@@ -46,10 +46,6 @@ impl Remembered for Known {
     fn user(&self) -> UserId {
         self.key.user
     }
-
-    fn memberships(&self) -> &[Membership] {
-        &self.key.memberships
-    }
 }
 
 impl App {

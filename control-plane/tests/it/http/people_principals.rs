@@ -116,6 +116,31 @@ async fn what_a_member_may_changes_at_every_api_with_their_membership() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_deleted_here_is_gone_here_before_anything_is_heard_of_it() {
+    let world = World::start().await;
+    let created = world.make("acme").await;
+    let claims = world.claim().await;
+    world.converge(&claims).await;
+    let ada = world.member("acme", Role::Member).await;
+    remembered(&world, &world.router).await;
+    let mut sql = world.registry.superuser().await;
+    sqlx::raw_sql("drop trigger tell_of_belonging on freehold.tenants")
+        .execute(&mut sql)
+        .await
+        .expect("unheard");
+    let path = format!("/api/v1/tenants/{}", created["tenant"]["id"].as_str().expect("an id"));
+    for (step, status) in [("delete", 404), ("restore", 200)] {
+        ada.get(&world, "/api/v1/me").await.expect(200);
+        if step == "delete" {
+            world.ask(axum::http::Method::DELETE, &path, None).await.expect(202);
+        } else {
+            world.ask(axum::http::Method::POST, &format!("{path}/restore"), None).await.expect(202);
+        }
+        ada.get(&world, "/api/v1/tenants/acme").await.expect(status);
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_remembered_once_announcements_are_lost() {
     let world = World::start().await;
     let other = another(&world);
