@@ -353,7 +353,7 @@ impl App {
     }
 
     /// That the caller may still do it, by their membership as it is now that the tenant is held: they may have been
-    /// removed while they waited.
+    /// removed or given another role while they waited. The permit as it is now.
     ///
     /// # Errors
     /// As [`App::permit`].
@@ -362,13 +362,14 @@ impl App {
         caller: &Caller,
         permit: &Permit,
         permission: Permission,
-    ) -> Result<()> {
-        let Some(user) = caller.on_behalf_of() else { return Ok(()) };
+    ) -> Result<Permit> {
+        let Some(user) = caller.on_behalf_of() else { return Ok(permit.clone()) };
         let own = memberships::get(tx, permit.tenant, user).await.or_not_found("tenant")?;
         if own.suspended_at.is_some() || !allows(own.role, permission) {
             return Err(Error::Forbidden(format!("you may not any more: {permission}")));
         }
-        Ok(())
+        let role = if permit.key.is_some() { Key::rank(own.role) } else { own.role };
+        Ok(Permit { role: Some(role), ..permit.clone() })
     }
 
     /// The same for what only platform admins do in a tenant.

@@ -98,6 +98,15 @@ async fn held(tx: &mut Tx, permit: &Permit, id: &str) -> Result<InvitationRecord
 }
 
 impl App {
+    /// Begins a change of a tenant's invitations: nobody changes the tenant meanwhile, and the caller may still make it.
+    async fn inviting(&self, caller: &Caller, tenant: &str) -> Result<(Tx, Permit)> {
+        let permit = self.permit(caller, tenant, Permission::MembersInvite).await?;
+        let mut tx = self.store.begin(permit.scope).await?;
+        locked(&mut tx, permit.tenant).await?;
+        let permit = Self::still_may(&mut tx, caller, &permit, Permission::MembersInvite).await?;
+        Ok((tx, permit))
+    }
+
     /// The invitations that a listing asks for, a page of them, the newest first.
     ///
     /// # Errors
@@ -134,10 +143,9 @@ impl App {
         email: &str,
         role: Role,
     ) -> Result<InvitationRecord> {
-        let permit = self.permit(caller, tenant, Permission::MembersInvite).await?;
+        let (mut tx, permit) = self.inviting(caller, tenant).await?;
         let email: Email = email.parse().map_err(|error| Error::wrong("email", error))?;
         within(&permit, role)?;
-        let mut tx = self.store.begin(permit.scope).await?;
         match memberships::by_email(&mut tx, permit.tenant, &email).await {
             Err(store::Error::NotFound) => {}
             other => return Err(other.map_or_else(Error::from, |_| member_already())),
@@ -196,8 +204,7 @@ impl App {
         tenant: &str,
         id: &str,
     ) -> Result<InvitationRecord> {
-        let permit = self.permit(caller, tenant, Permission::MembersInvite).await?;
-        let mut tx = self.store.begin(permit.scope).await?;
+        let (mut tx, permit) = self.inviting(caller, tenant).await?;
         let before = held(&mut tx, &permit, id).await?;
         if before.status != InvitationStatus::Expired {
             open(&before)?;
@@ -217,8 +224,7 @@ impl App {
     /// # Errors
     /// `NotFound`; `NotNow` when it was accepted.
     pub async fn revoke_invitation(&self, caller: &Caller, tenant: &str, id: &str) -> Result<()> {
-        let permit = self.permit(caller, tenant, Permission::MembersInvite).await?;
-        let mut tx = self.store.begin(permit.scope).await?;
+        let (mut tx, permit) = self.inviting(caller, tenant).await?;
         let invitation = held(&mut tx, &permit, id).await?;
         match invitation.status {
             InvitationStatus::Accepted => {

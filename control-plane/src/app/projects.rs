@@ -8,7 +8,7 @@ use super::caller::{Permit, Who};
 use super::error::{Error, OrNotFound};
 use super::members::find_member;
 use super::rules::{self, Findings};
-use super::tenants::slug_of;
+use super::tenants::{locked, slug_of};
 use super::{App, Caller, Page, Result};
 use crate::identity::permissions::Permission;
 use crate::model::ids::{ProjectId, UserId};
@@ -42,6 +42,22 @@ fn user_of(caller: &Caller) -> Option<UserId> {
 }
 
 impl Seen {
+    async fn find(tx: &mut Tx, caller: &Caller, permit: Permit, reference: &str) -> Result<Self> {
+        let user = user_of(caller);
+        let project = match (Uuid::parse_str(reference), reference.parse::<Slug>()) {
+            (Ok(id), _) => projects::get(tx, permit.tenant, ProjectId(id), user).await,
+            (_, Ok(slug)) => projects::by_slug(tx, permit.tenant, &slug, user).await,
+            _ => Err(store::Error::NotFound),
+        };
+        let project = project.or_not_found("project")?;
+        if project.role.is_none() && !permit.allows(Permission::ProjectsRead) {
+            return Err(Error::NotFound("project"));
+        }
+        let manages =
+            project.role == Some(ProjectRole::Maintainer) || permit.allows(Permission::ProjectsManage);
+        Ok(Self { permit, user, project, manages })
+    }
+
     fn managed(self) -> Result<Self> {
         if self.manages {
             return Ok(self);
@@ -64,20 +80,25 @@ impl App {
     /// in.
     async fn seen(&self, caller: &Caller, tenant: &str, reference: &str) -> Result<(Tx, Seen)> {
         let permit = self.permit(caller, tenant, Permission::TenantRead).await?;
-        let user = user_of(caller);
         let mut tx = self.store.begin(permit.scope).await?;
-        let project = match (Uuid::parse_str(reference), reference.parse::<Slug>()) {
-            (Ok(id), _) => projects::get(&mut tx, permit.tenant, ProjectId(id), user).await,
-            (_, Ok(slug)) => projects::by_slug(&mut tx, permit.tenant, &slug, user).await,
-            _ => Err(store::Error::NotFound),
-        };
-        let project = project.or_not_found("project")?;
-        if project.role.is_none() && !permit.allows(Permission::ProjectsRead) {
-            return Err(Error::NotFound("project"));
-        }
-        let manages =
-            project.role == Some(ProjectRole::Maintainer) || permit.allows(Permission::ProjectsManage);
-        Ok((tx, Seen { permit, user, project, manages }))
+        let seen = Seen::find(&mut tx, caller, permit, reference).await?;
+        Ok((tx, seen))
+    }
+
+    /// The same for a change: nobody changes the tenant meanwhile, and the caller sees it still.
+    async fn held(&self, caller: &Caller, tenant: &str, reference: &str) -> Result<(Tx, Seen)> {
+        let (mut tx, permit) = self.holding(caller, tenant, Permission::TenantRead).await?;
+        let seen = Seen::find(&mut tx, caller, permit, reference).await?;
+        Ok((tx, seen))
+    }
+
+    /// Holds the tenant, in which the caller may do this still.
+    async fn holding(&self, caller: &Caller, tenant: &str, permission: Permission) -> Result<(Tx, Permit)> {
+        let permit = self.permit(caller, tenant, permission).await?;
+        let mut tx = self.store.begin(permit.scope).await?;
+        locked(&mut tx, permit.tenant).await?;
+        let permit = Self::still_may(&mut tx, caller, &permit, permission).await?;
+        Ok((tx, permit))
     }
 
     /// The projects that a listing asks for and the caller sees, a page of them, by their slugs.
@@ -126,7 +147,7 @@ impl App {
         name: &str,
         slug: Option<&str>,
     ) -> Result<ProjectRecord> {
-        let permit = self.permit(caller, tenant, Permission::ProjectsCreate).await?;
+        let (mut tx, permit) = self.holding(caller, tenant, Permission::ProjectsCreate).await?;
         let mut findings = Findings::default();
         let checked = findings.take("name", rules::name(name));
         // A name that is no name says enough.
@@ -137,7 +158,6 @@ impl App {
         };
         findings.done()?;
         let (Some(name), Some(slug)) = (checked, slug) else { return Err(Error::wrong("body", "not valid")) };
-        let mut tx = self.store.begin(permit.scope).await?;
         let made = projects::create(&mut tx, permit.tenant, &slug, &name).await;
         let id = made.map_err(|error| taken(error, &slug))?;
         let user = user_of(caller);
@@ -163,7 +183,7 @@ impl App {
         project: &str,
         name: Option<&str>,
     ) -> Result<ProjectRecord> {
-        let (mut tx, seen) = self.seen(caller, tenant, project).await?;
+        let (mut tx, seen) = self.held(caller, tenant, project).await?;
         let Seen { permit, user, project, .. } = seen.managed()?;
         let name = name.map(rules::name).transpose().map_err(|error| Error::wrong("name", error))?;
         let Some(name) = name.filter(|name| *name != project.name) else { return Ok(project) };
@@ -182,7 +202,7 @@ impl App {
     /// # Errors
     /// `Forbidden` for those who are no maintainers of it.
     pub async fn delete_project(&self, caller: &Caller, tenant: &str, project: &str) -> Result<()> {
-        let (mut tx, seen) = self.seen(caller, tenant, project).await?;
+        let (mut tx, seen) = self.held(caller, tenant, project).await?;
         let Seen { permit, project, .. } = seen.managed()?;
         if !projects::delete(&mut tx, permit.tenant, project.id).await? {
             return Err(Error::NotFound("project"));
@@ -227,7 +247,7 @@ impl App {
         member: &str,
         role: ProjectRole,
     ) -> Result<ProjectMemberRecord> {
-        let (mut tx, seen) = self.seen(caller, tenant, project).await?;
+        let (mut tx, seen) = self.held(caller, tenant, project).await?;
         let Seen { permit, project, .. } = seen.managed()?;
         let member = find_member(&mut tx, &permit, member).await?;
         let before = projects::member(&mut tx, project.id, member.user_id).await?;
@@ -255,7 +275,7 @@ impl App {
         project: &str,
         member: &str,
     ) -> Result<()> {
-        let (mut tx, seen) = self.seen(caller, tenant, project).await?;
+        let (mut tx, seen) = self.held(caller, tenant, project).await?;
         let own = seen.user.is_some_and(|user| user.to_string() == member);
         let Seen { permit, project, .. } = if own { seen } else { seen.managed()? };
         let member = find_member(&mut tx, &permit, member).await?;

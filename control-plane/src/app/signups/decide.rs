@@ -48,12 +48,12 @@ impl App {
         let permit = self.permit(caller, tenant, Permission::SignupsDecide).await?;
         let id = parse(id)?;
         let role = role.unwrap_or(Role::Member);
+        let mut tx = self.store.begin(permit.scope).await?;
+        let tenant = locked(&mut tx, permit.tenant).await?;
+        let permit = Self::still_may(&mut tx, caller, &permit, Permission::SignupsDecide).await?;
         if permit.role.is_some_and(|own| role > own) {
             return Err(Error::Forbidden("nobody gives a role that is above their own".to_owned()));
         }
-        let mut tx = self.store.begin(permit.scope).await?;
-        let tenant = locked(&mut tx, permit.tenant).await?;
-        Self::still_may(&mut tx, caller, &permit, Permission::SignupsDecide).await?;
         let signup = signups::get(&mut tx, id).await.or_not_found("signup")?;
         of_tenant(&signup, &permit)?;
         let signup = pending(&mut tx, id).await?;
@@ -79,6 +79,8 @@ impl App {
         let permit = self.permit(caller, tenant, Permission::SignupsDecide).await?;
         let id = parse(id)?;
         let mut tx = self.store.begin(permit.scope).await?;
+        locked(&mut tx, permit.tenant).await?;
+        Self::still_may(&mut tx, caller, &permit, Permission::SignupsDecide).await?;
         let signup = signups::get(&mut tx, id).await.or_not_found("signup")?;
         of_tenant(&signup, &permit)?;
         self.reject(tx, caller, id, reason).await
