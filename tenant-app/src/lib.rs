@@ -5,6 +5,7 @@
 //!
 //! * [`settings`] reads the container's environment, once, at the start
 //! * [`tenant`] tells whose request this is: environment, then token, then name
+//! * [`people`] tells who asks and what they may: sign-in at the platform, sessions, rights
 //! * [`database`] is the pool, the schema's version and what database errors mean
 //! * [`records`] is what the app is about: vehicles, fuel logs, consumption
 //! * [`api`] and [`pages`] are its two faces, [`web`] what they share
@@ -14,6 +15,7 @@ pub mod api;
 pub mod database;
 pub mod logs;
 pub mod pages;
+pub mod people;
 pub mod records;
 pub mod server;
 pub mod settings;

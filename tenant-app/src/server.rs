@@ -14,12 +14,11 @@ use tokio::sync::watch;
 use crate::api;
 use crate::database::{BadAddress, Database};
 use crate::pages::{self, templates::Templates};
+use crate::people::guests::Guests;
 use crate::settings::Settings;
-use crate::tenant::jwks::Keys;
-use crate::tenant::token::Verifier;
 use crate::web::problem::Error as Problem;
 use crate::web::state::{App, Shared};
-use crate::web::{guards, health};
+use crate::web::{guards, health, who};
 
 /// Requests that run when we are told to stop have this long to end.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -47,10 +46,13 @@ pub fn build(settings: Settings, stopping: watch::Receiver<bool>) -> Result<(Rou
     let tenant = settings.tenant;
     let application = format!("app/{}", tenant.slug);
     let database = Database::new(&settings.database_url, settings.database_pool, &application)?;
-    let verifier = settings.tokens.map(|t| Verifier::new(tenant.id, &t, Keys::at(t.jwks_url.clone())));
+    let guests = settings.sign_in.map(|s| Guests::new(tenant.id, s, database.pool().clone()));
+    if guests.is_none() {
+        tracing::error!("nobody is let in: nothing was said of how people sign in (CLIENT_ID and the like)");
+    }
     let templates = Templates::new(&tenant, settings.platform_url.as_deref())?;
     let app: Shared =
-        Arc::new(App::new(tenant, settings.platform_url, database, verifier, templates, stopping));
+        Arc::new(App::new(tenant, settings.platform_url, database, guests, templates, stopping));
     Ok((router(&app), app))
 }
 
@@ -62,6 +64,7 @@ fn router(app: &Shared) -> Router {
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(Arc::clone(app), who::must_be_known))
         .layer(from_fn_with_state(Arc::clone(app), guards::for_this_tenant))
         .layer(from_fn_with_state(Arc::clone(app), guards::faces))
         .layer(from_fn_with_state(Arc::clone(app), guards::careful))

@@ -16,6 +16,8 @@ use crate::store::{Scope, Store, releases};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__vehicles.sql", include_str!("../../../migrations/tenant/V1__vehicles.sql")),
     ("V2__fuel_logs.sql", include_str!("../../../migrations/tenant/V2__fuel_logs.sql")),
+    ("V3__sessions.sql", include_str!("../../../migrations/tenant/V3__sessions.sql")),
+    ("V4__projects.sql", include_str!("../../../migrations/tenant/V4__projects.sql")),
 ];
 
 /// How long an image that the stack file names may take to be fetched.

@@ -34,9 +34,15 @@ pub struct Field {
 }
 
 #[derive(Serialize)]
-struct Choice {
-    value: &'static str,
-    label: &'static str,
+pub struct Choice {
+    value: String,
+    label: String,
+}
+
+impl Choice {
+    pub fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { value: value.into(), label: label.into() }
+    }
 }
 
 impl Field {
@@ -66,8 +72,7 @@ impl Field {
         Self { longest: Some(longest), ..self }
     }
 
-    pub fn choices(self, choices: &[(&'static str, &'static str)]) -> Self {
-        let choices = choices.iter().map(|(value, label)| Choice { value, label }).collect();
+    pub fn choices(self, choices: Vec<Choice>) -> Self {
         Self { choices, ..self }
     }
 }

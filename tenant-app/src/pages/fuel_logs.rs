@@ -16,6 +16,7 @@ use crate::records::vehicles::{self, Vehicle};
 use crate::web::extract::{FormInput, Ids};
 use crate::web::problem::Error;
 use crate::web::state::Shared;
+use crate::web::who::Who;
 
 fn fields() -> Vec<Field> {
     vec![
@@ -57,39 +58,44 @@ fn typed(values: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Va
     values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-pub async fn blank(State(app): State<Shared>, Ids(vehicle): Ids<Uuid>) -> Result<Response, Error> {
-    let vehicle = vehicles::get(app.database.pool(), vehicle).await?;
+pub async fn blank(
+    State(app): State<Shared>,
+    Who(known): Who,
+    Ids(vehicle): Ids<Uuid>,
+) -> Result<Response, Error> {
+    let vehicle = vehicles::get_to_write(app.database.pool(), &known.person, vehicle).await?;
     let today = Utc::now().date_naive().to_string();
     let values = typed([("filled_on", Some(today)), ("full_tank", Some("on".to_owned()))]);
-    page(StatusCode::OK, app.templates.form(&new_form(&vehicle).filled(&values)))
+    page(StatusCode::OK, app.templates.form(&new_form(&vehicle).filled(&values), &known.person))
 }
 
 pub async fn create(
     State(app): State<Shared>,
+    Who(known): Who,
     Ids(vehicle): Ids<Uuid>,
     FormInput(values): FormInput,
 ) -> Result<Response, Error> {
+    let of = vehicles::get_to_write(app.database.pool(), &known.person, vehicle).await?;
     let outcome = match Draft::read(Input::form(&values), Utc::now().date_naive()) {
         Ok(draft) => fuel_logs::create(app.database.pool(), vehicle, &draft).await,
         Err(errors) => Err(errors.into()),
     };
     match outcome {
         Ok(log) => {
-            app.tell("fuel-log.created", vehicle, Some(log.id));
+            app.tell("fuel-log.created", &of, Some(log.id));
             Ok(see_other(&format!("/vehicles/{vehicle}")))
         }
-        Err(Error::Invalid(errors)) => {
-            let vehicle = vehicles::get(app.database.pool(), vehicle).await?;
-            again(&app, new_form(&vehicle), &values, &errors)
-        }
+        Err(Error::Invalid(errors)) => again(&app, &known.person, new_form(&of), &values, &errors),
         Err(error) => Err(error),
     }
 }
 
 pub async fn edit(
     State(app): State<Shared>,
+    Who(known): Who,
     Ids((vehicle, id)): Ids<(Uuid, Uuid)>,
 ) -> Result<Response, Error> {
+    vehicles::get_to_write(app.database.pool(), &known.person, vehicle).await?;
     let log = fuel_logs::get(app.database.pool(), vehicle, id).await?;
     let form = edit_form(&log);
     let values = typed([
@@ -100,14 +106,16 @@ pub async fn edit(
         ("full_tank", log.full_tank.then(|| "on".to_owned())),
         ("note", log.note),
     ]);
-    page(StatusCode::OK, app.templates.form(&form.filled(&values)))
+    page(StatusCode::OK, app.templates.form(&form.filled(&values), &known.person))
 }
 
 pub async fn update(
     State(app): State<Shared>,
+    Who(known): Who,
     Ids((vehicle, id)): Ids<(Uuid, Uuid)>,
     FormInput(values): FormInput,
 ) -> Result<Response, Error> {
+    let of = vehicles::get_to_write(app.database.pool(), &known.person, vehicle).await?;
     let kept = fuel_logs::get(app.database.pool(), vehicle, id).await?;
     let outcome = match Draft::read(Input::form(&values), Utc::now().date_naive()) {
         Ok(draft) => fuel_logs::update(app.database.pool(), vehicle, id, &draft).await,
@@ -115,18 +123,20 @@ pub async fn update(
     };
     match outcome {
         Ok(_) => {
-            app.tell("fuel-log.updated", vehicle, Some(id));
+            app.tell("fuel-log.updated", &of, Some(id));
             Ok(see_other(&format!("/vehicles/{vehicle}")))
         }
-        Err(Error::Invalid(errors)) => again(&app, edit_form(&kept), &values, &errors),
+        Err(Error::Invalid(errors)) => again(&app, &known.person, edit_form(&kept), &values, &errors),
         Err(error) => Err(error),
     }
 }
 
 pub async fn ask(
     State(app): State<Shared>,
+    Who(known): Who,
     Ids((vehicle, id)): Ids<(Uuid, Uuid)>,
 ) -> Result<Response, Error> {
+    vehicles::get_to_write(app.database.pool(), &known.person, vehicle).await?;
     let log = fuel_logs::get(app.database.pool(), vehicle, id).await?;
     let question = Question {
         title: format!("Delete the fill-up on {}?", show::day(log.filled_on)),
@@ -139,14 +149,16 @@ pub async fn ask(
         submit: "Delete fill-up",
         cancel: format!("/vehicles/{vehicle}"),
     };
-    page(StatusCode::OK, app.templates.question(&question))
+    page(StatusCode::OK, app.templates.question(&question, &known.person))
 }
 
 pub async fn delete(
     State(app): State<Shared>,
+    Who(known): Who,
     Ids((vehicle, id)): Ids<(Uuid, Uuid)>,
 ) -> Result<Response, Error> {
+    let of = vehicles::get_to_write(app.database.pool(), &known.person, vehicle).await?;
     fuel_logs::delete(app.database.pool(), vehicle, id).await?;
-    app.tell("fuel-log.deleted", vehicle, Some(id));
+    app.tell("fuel-log.deleted", &of, Some(id));
     Ok(see_other(&format!("/vehicles/{vehicle}")))
 }

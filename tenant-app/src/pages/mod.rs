@@ -14,12 +14,14 @@ mod chart;
 mod form;
 mod fuel_logs;
 mod show;
+pub mod sign_in;
 pub mod templates;
 mod vehicles;
 
 /// Everything but `/api` and the health check.
 pub fn routes() -> Router<Shared> {
     Router::new()
+        .merge(sign_in::routes())
         .route("/", get(vehicles::list))
         .route("/assets/app.css", get(app_css))
         .route("/assets/tenant.css", get(tenant_css))

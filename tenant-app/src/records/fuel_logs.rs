@@ -1,4 +1,5 @@
-//! Fuel logs: rows of `app.fuel_logs`, one per fill-up of a vehicle.
+//! Fuel logs: rows of `app.fuel_logs`, one per fill-up of a vehicle. Whoever may see or change the vehicle
+//! may do so with them: that is asked of [`super::vehicles`], first.
 
 use std::collections::HashMap;
 

@@ -3,6 +3,7 @@
 pub mod consumption;
 pub mod fuel_logs;
 pub mod input;
+pub mod projects;
 pub mod vehicles;
 
 use sqlx::{PgPool, Postgres, Transaction};

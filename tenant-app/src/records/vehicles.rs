@@ -8,6 +8,8 @@ use uuid::Uuid;
 use super::consumption::{FillUp, average, stretches};
 use super::deletion;
 use super::input::{FieldErrors, Input};
+use super::projects::{self, Project};
+use crate::people::person::{Person, Scope};
 use crate::web::problem::Error;
 
 /// What a vehicle can burn.
@@ -23,6 +25,10 @@ pub struct Vehicle {
     pub year: Option<i32>,
     pub plate: Option<String>,
     pub fuel: String,
+    /// The project it belongs to, if it belongs to one.
+    pub project_id: Option<Uuid>,
+    /// That project's slug, as it was when the vehicle was last written.
+    pub project: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -48,6 +54,8 @@ pub struct Draft {
     year: Option<i32>,
     plate: Option<String>,
     fuel: String,
+    /// Slug of the project it is to belong to.
+    pub project: Option<String>,
 }
 
 impl Draft {
@@ -61,6 +69,7 @@ impl Draft {
             year: input.integer("year", 1886, 2100),
             plate: input.text("plate", 16),
             fuel: input.choice("fuel", &FUELS),
+            project: input.text("project", 63),
         };
         input.done(draft)
     }
@@ -106,19 +115,22 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// The vehicles after `after`, at most `limit`.
+/// The vehicles of this scope after `after`, at most `limit`.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(pool: &PgPool, after: Option<&Cursor>, limit: u16) -> Result<Page, Error> {
-    const SQL: &str = "SELECT id, name, make, model, year, plate, fuel, created_at, updated_at \
+pub async fn list(pool: &PgPool, scope: &Scope, after: Option<&Cursor>, limit: u16) -> Result<Page, Error> {
+    const SQL: &str = "SELECT id, name, make, model, year, plate, fuel, project_id, project, created_at, updated_at \
                        FROM app.vehicles \
-                       WHERE $1::text IS NULL OR (lower(name), id) > (lower($1), $2) \
+                       WHERE ($1::text IS NULL OR (lower(name), id) > (lower($1), $2)) \
+                         AND ($4 OR project_id IS NULL OR project_id = ANY($5)) \
                        ORDER BY lower(name), id LIMIT $3";
     let mut vehicles: Vec<Vehicle> = sqlx::query_as(SQL)
         .bind(after.map(|c| c.name.as_str()))
         .bind(after.map(|c| c.id))
         .bind(i64::from(limit) + 1)
+        .bind(scope.all)
+        .bind(&scope.projects)
         .fetch_all(pool)
         .await?;
     let more = vehicles.len() > usize::from(limit);
@@ -131,52 +143,79 @@ pub async fn list(pool: &PgPool, after: Option<&Cursor>, limit: u16) -> Result<P
 ///
 /// # Errors
 /// [`Error::NotFound`], or the database's.
-pub async fn summary(pool: &PgPool, id: Uuid) -> Result<Summary, Error> {
-    let vehicle = get(pool, id).await?;
+pub async fn summary(pool: &PgPool, scope: &Scope, id: Uuid) -> Result<Summary, Error> {
+    let vehicle = get(pool, scope, id).await?;
     summarise(pool, vec![vehicle]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// # Errors
-/// [`Error::NotFound`], or the database's.
-pub async fn get(pool: &PgPool, id: Uuid) -> Result<Vehicle, Error> {
-    const SQL: &str = "SELECT id, name, make, model, year, plate, fuel, created_at, updated_at \
+/// [`Error::NotFound`], also for one of another scope; the database's.
+pub async fn get(pool: &PgPool, scope: &Scope, id: Uuid) -> Result<Vehicle, Error> {
+    const SQL: &str = "SELECT id, name, make, model, year, plate, fuel, project_id, project, created_at, updated_at \
                        FROM app.vehicles WHERE id = $1";
-    sqlx::query_as(SQL).bind(id).fetch_optional(pool).await?.ok_or(Error::NotFound)
+    let vehicle: Option<Vehicle> = sqlx::query_as(SQL).bind(id).fetch_optional(pool).await?;
+    vehicle.filter(|vehicle| scope.holds(vehicle.project_id)).ok_or(Error::NotFound)
+}
+
+/// As [`get`], for whoever is about to change it or its fuel logs.
+///
+/// # Errors
+/// As [`get`]; [`Error::NotAllowed`] for what they may only see.
+pub async fn get_to_write(pool: &PgPool, person: &Person, id: Uuid) -> Result<Vehicle, Error> {
+    let vehicle = get(pool, &person.scope(), id).await?;
+    if person.may_write(vehicle.project_id) {
+        return Ok(vehicle);
+    }
+    Err(Error::NotAllowed(match vehicle.project_id {
+        Some(_) => "You may see this vehicle, and not change it: you are no editor of its project.",
+        None => "You may see this vehicle, and not change it. Ask an admin of this tenant.",
+    }))
 }
 
 /// # Errors
-/// A field's, when its value is another vehicle's; the database's.
-pub async fn create(pool: &PgPool, draft: &Draft) -> Result<Vehicle, Error> {
-    const SQL: &str = "INSERT INTO app.vehicles (id, name, make, model, year, plate, fuel) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7) \
-                       RETURNING id, name, make, model, year, plate, fuel, created_at, updated_at";
-    let row = bind(sqlx::query_as(SQL), Uuid::now_v7(), draft).fetch_one(pool).await;
+/// A field's, when its value is another vehicle's or no project of theirs; [`Error::NotAllowed`] without
+/// a project, for those who may write in projects alone; the database's.
+pub async fn create(pool: &PgPool, person: &Person, draft: &Draft) -> Result<Vehicle, Error> {
+    const SQL: &str = "INSERT INTO app.vehicles (id, name, make, model, year, plate, fuel, project_id, project) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+                       RETURNING id, name, make, model, year, plate, fuel, project_id, project, created_at, updated_at";
+    if !person.may_write_somewhere() {
+        return Err(Error::NotAllowed("You may see vehicles, and not add any. Ask an admin of this tenant."));
+    }
+    let project = projects::named(pool, person, draft.project.as_deref()).await?;
+    let row = bind(sqlx::query_as(SQL), Uuid::now_v7(), draft, project).fetch_one(pool).await;
     row.map_err(explain)
 }
 
 /// # Errors
-/// [`Error::NotFound`]; a field's, when its value is another vehicle's; the database's.
-pub async fn update(pool: &PgPool, id: Uuid, draft: &Draft) -> Result<Vehicle, Error> {
+/// As [`get_to_write`] and [`create`]: who moves a vehicle must be allowed to write where it was and where
+/// it goes.
+pub async fn update(pool: &PgPool, person: &Person, id: Uuid, draft: &Draft) -> Result<Vehicle, Error> {
     const SQL: &str = "UPDATE app.vehicles SET name = $2, make = $3, model = $4, year = $5, plate = $6, fuel = $7, \
-                       updated_at = now() WHERE id = $1 \
-                       RETURNING id, name, make, model, year, plate, fuel, created_at, updated_at";
-    bind(sqlx::query_as(SQL), id, draft).fetch_optional(pool).await.map_err(explain)?.ok_or(Error::NotFound)
+                       project_id = $8, project = $9, updated_at = now() WHERE id = $1 \
+                       RETURNING id, name, make, model, year, plate, fuel, project_id, project, created_at, updated_at";
+    get_to_write(pool, person, id).await?;
+    let project = projects::named(pool, person, draft.project.as_deref()).await?;
+    let row = bind(sqlx::query_as(SQL), id, draft, project).fetch_optional(pool).await;
+    row.map_err(explain)?.ok_or(Error::NotFound)
 }
 
-/// Deletes the vehicle and all its fuel logs; also when storage is used up.
+/// Deletes the vehicle and all its fuel logs; also when storage is used up. Gives what it was.
 ///
 /// # Errors
-/// [`Error::NotFound`], or the database's.
-pub async fn delete(pool: &PgPool, id: Uuid) -> Result<(), Error> {
+/// As [`get_to_write`].
+pub async fn delete(pool: &PgPool, person: &Person, id: Uuid) -> Result<Vehicle, Error> {
+    let vehicle = get_to_write(pool, person, id).await?;
     let mut tx = deletion(pool).await?;
     let done = sqlx::query("DELETE FROM app.vehicles WHERE id = $1").bind(id).execute(&mut *tx).await?;
     tx.commit().await?;
-    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(vehicle) }
 }
 
 type Rows<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, Vehicle, sqlx::postgres::PgArguments>;
 
-fn bind<'q>(query: Rows<'q>, id: Uuid, draft: &'q Draft) -> Rows<'q> {
+fn bind<'q>(query: Rows<'q>, id: Uuid, draft: &'q Draft, project: Option<Project>) -> Rows<'q> {
+    let (project_id, project) = project.map(|p| (p.id, p.slug)).unzip();
     query
         .bind(id)
         .bind(&draft.name)
@@ -185,6 +224,8 @@ fn bind<'q>(query: Rows<'q>, id: Uuid, draft: &'q Draft) -> Rows<'q> {
         .bind(draft.year)
         .bind(&draft.plate)
         .bind(&draft.fuel)
+        .bind(project_id)
+        .bind(project)
 }
 
 fn explain(error: sqlx::Error) -> Error {

@@ -7,13 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::http::Uri;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
+
+use crate::people::back_door::{BackDoor, Error as FetchError};
 
 /// How long keys are believed, and how often the platform may be asked.
 #[derive(Debug, Clone, Copy)]
@@ -51,31 +49,21 @@ pub enum KeyError {
     Unavailable,
 }
 
-/// Why a fetch failed; for the log.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    #[error("no answer in time")]
-    Late,
-    #[error("the platform answered {0}")]
-    Status(u16),
-    #[error("{0}")]
-    Transport(String),
-    #[error("the answer is no key set: {0}")]
-    Form(#[from] serde_json::Error),
-}
-
 type Fetch = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<JwkSet, FetchError>> + Send>> + Send + Sync>;
+
+/// A key is for one algorithm: what is signed with another is not found.
+type KeyId = (String, Algorithm);
 
 #[derive(Default)]
 struct Snapshot {
-    keys: HashMap<String, Arc<DecodingKey>>,
+    keys: HashMap<KeyId, Arc<DecodingKey>>,
     fetched: Option<Instant>,
 }
 
 #[derive(Default)]
 struct Asked {
     last: Option<Instant>,
-    missing: HashMap<String, Instant>,
+    missing: HashMap<KeyId, Instant>,
 }
 
 /// A cache of the key set. Whoever finds it current never waits for those who refresh it.
@@ -89,25 +77,14 @@ pub struct Keys {
 /// More ids than this are not remembered as missing: visitors choose them.
 const REMEMBERED: usize = 256;
 const LONGEST_ID: usize = 128;
-const LARGEST_SET: usize = 64 * 1024;
 
 impl Keys {
-    /// Keys from `url`, over plain HTTP.
+    /// Keys from `url`, through the back door.
     #[must_use]
-    pub fn at(url: Uri) -> Self {
-        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    pub fn at(door: BackDoor, url: Uri) -> Self {
         Self::with(Pace::default(), move || {
-            let (client, url) = (client.clone(), url.clone());
-            async move {
-                let transport = |e: &dyn std::error::Error| FetchError::Transport(e.to_string());
-                let response = client.get(url).await.map_err(|e| transport(&e))?;
-                if response.status() != hyper::StatusCode::OK {
-                    return Err(FetchError::Status(response.status().as_u16()));
-                }
-                let body = Limited::new(response.into_body(), LARGEST_SET);
-                let body = body.collect().await.map_err(|e| transport(e.as_ref()))?.to_bytes();
-                Ok(serde_json::from_slice(&body)?)
-            }
+            let (door, url) = (door.clone(), url.clone());
+            async move { door.get(url).await }
         })
     }
 
@@ -124,15 +101,16 @@ impl Keys {
         }
     }
 
-    /// The key with this id.
+    /// The key with this id, for this algorithm.
     ///
     /// # Errors
     /// [`KeyError::Unknown`] when the platform's keys do not hold it, [`KeyError::Unavailable`] when
     /// they cannot be asked for and what we have is too old to be believed.
-    pub async fn find(&self, id: &str) -> Result<Arc<DecodingKey>, KeyError> {
+    pub async fn find(&self, id: &str, algorithm: Algorithm) -> Result<Arc<DecodingKey>, KeyError> {
         if id.is_empty() || id.len() > LONGEST_ID {
             return Err(KeyError::Unknown);
         }
+        let id = &(id.to_owned(), algorithm);
         let snapshot = self.snapshot();
         if younger(snapshot.fetched, self.pace.fresh)
             && let Some(key) = snapshot.keys.get(id)
@@ -152,7 +130,7 @@ impl Keys {
     }
 
     /// One fetch at a time; those who waited for it find what it brought.
-    async fn refresh_for(&self, id: &str) {
+    async fn refresh_for(&self, id: &KeyId) {
         let mut asked = self.asked.lock().await;
         let snapshot = self.snapshot();
         if younger(snapshot.fetched, self.pace.fresh)
@@ -175,7 +153,7 @@ impl Keys {
                     let keep = self.pace.missing;
                     asked.missing.retain(|_, since| since.elapsed() < keep);
                     if asked.missing.len() < REMEMBERED {
-                        asked.missing.insert(id.to_owned(), Instant::now());
+                        asked.missing.insert(id.clone(), Instant::now());
                     }
                 }
                 let fresh = Arc::new(Snapshot { keys, fetched: Some(Instant::now()) });
@@ -190,17 +168,22 @@ fn younger(since: Option<Instant>, than: Duration) -> bool {
     since.is_some_and(|since| since.elapsed() < than)
 }
 
-/// Ed25519 keys with an id; a set may hold others, which are not for us.
-fn usable(set: &JwkSet) -> HashMap<String, Arc<DecodingKey>> {
+/// Keys with an id: Ed25519 for access tokens, RSA for ID tokens. A set may hold others, which are not for us.
+fn usable(set: &JwkSet) -> HashMap<KeyId, Arc<DecodingKey>> {
+    let signs = |jwk: &&Jwk| !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption));
     set.keys
         .iter()
-        .filter_map(|jwk| match &jwk.algorithm {
-            AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
-                let id = jwk.common.key_id.clone()?;
-                let key = DecodingKey::from_ed_components(&pair.x).ok()?;
-                Some((id, Arc::new(key)))
-            }
-            _ => None,
+        .filter(signs)
+        .filter_map(|jwk| {
+            let algorithm = match &jwk.algorithm {
+                AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
+                    Algorithm::EdDSA
+                }
+                AlgorithmParameters::RSA(_) => Algorithm::RS256,
+                _ => return None,
+            };
+            let key = DecodingKey::from_jwk(jwk).ok()?;
+            Some(((jwk.common.key_id.clone()?, algorithm), Arc::new(key)))
         })
         .collect()
 }
@@ -210,7 +193,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::tenant::token::samples;
+    use crate::tenant::samples;
+
+    const ALG: Algorithm = Algorithm::EdDSA;
+    const LARGE: usize = 64 * 1024 + 1;
 
     fn slow() -> Pace {
         Pace { between: Duration::from_secs(3600), ..Pace::default() }
@@ -230,7 +216,7 @@ mod tests {
     async fn a_known_key_is_fetched_once() {
         let (keys, count) = counted(slow(), &["one"]);
         for _ in 0..5 {
-            assert!(keys.find("one").await.is_ok());
+            assert!(keys.find("one", ALG).await.is_ok());
         }
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
@@ -238,7 +224,7 @@ mod tests {
     #[tokio::test]
     async fn many_at_once_fetch_once() {
         let (keys, count) = counted(slow(), &["one"]);
-        let (a, b, c) = tokio::join!(keys.find("one"), keys.find("one"), keys.find("two"));
+        let (a, b, c) = tokio::join!(keys.find("one", ALG), keys.find("one", ALG), keys.find("two", ALG));
         assert!(a.is_ok() && b.is_ok());
         assert_eq!(c.err(), Some(KeyError::Unknown));
         assert_eq!(count.load(Ordering::SeqCst), 1);
@@ -248,15 +234,15 @@ mod tests {
     async fn made_up_ids_do_not_reach_the_platform_each_time() {
         let (keys, count) = counted(slow(), &["one"]);
         for n in 0..50 {
-            assert_eq!(keys.find(&format!("made-up-{n}")).await.err(), Some(KeyError::Unknown));
+            assert_eq!(keys.find(&format!("made-up-{n}"), ALG).await.err(), Some(KeyError::Unknown));
         }
         assert_eq!(count.load(Ordering::SeqCst), 1);
         let (keys, count) = counted(Pace { between: Duration::ZERO, ..Pace::default() }, &["one"]);
         for _ in 0..50 {
-            assert_eq!(keys.find("missing").await.err(), Some(KeyError::Unknown));
+            assert_eq!(keys.find("missing", ALG).await.err(), Some(KeyError::Unknown));
         }
         assert_eq!(count.load(Ordering::SeqCst), 1);
-        assert_eq!(keys.find(&"x".repeat(1000)).await.err(), Some(KeyError::Unknown));
+        assert_eq!(keys.find(&"x".repeat(1000), ALG).await.err(), Some(KeyError::Unknown));
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
 
@@ -265,15 +251,17 @@ mod tests {
         let body = serde_json::to_string(&samples::key_set(&["one"])).unwrap();
         let answers = axum::Router::new()
             .route("/keys", axum::routing::get(move || async move { body }))
-            .route("/large", axum::routing::get(|| async { "x".repeat(LARGEST_SET + 1) }));
+            .route("/large", axum::routing::get(|| async { "x".repeat(LARGE) }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, answers).await });
-        let at = |path: &str| Keys::at(format!("{base}{path}").parse().unwrap());
-        assert!(at("/keys").find("one").await.is_ok());
-        assert_eq!(at("/keys").find("two").await.err(), Some(KeyError::Unknown));
-        assert_eq!(at("/large").find("one").await.err(), Some(KeyError::Unavailable));
-        assert_eq!(at("/none").find("one").await.err(), Some(KeyError::Unavailable));
+        let at = |path: &str| Keys::at(BackDoor::default(), format!("{base}{path}").parse().unwrap());
+        assert!(at("/keys").find("one", ALG).await.is_ok());
+        // A key of another kind under that name is another key.
+        assert_eq!(at("/keys").find("one", Algorithm::RS256).await.err(), Some(KeyError::Unknown));
+        assert_eq!(at("/keys").find("two", ALG).await.err(), Some(KeyError::Unknown));
+        assert_eq!(at("/large").find("one", ALG).await.err(), Some(KeyError::Unavailable));
+        assert_eq!(at("/none").find("one", ALG).await.err(), Some(KeyError::Unavailable));
     }
 
     #[tokio::test]
@@ -286,15 +274,15 @@ mod tests {
         };
         let pace = Pace { fresh: Duration::ZERO, between: Duration::ZERO, ..Pace::default() };
         let keys = Keys::with(pace, fetch);
-        assert!(keys.find("one").await.is_ok());
-        assert!(keys.find("one").await.is_ok());
+        assert!(keys.find("one", ALG).await.is_ok());
+        assert!(keys.find("one", ALG).await.is_ok());
         assert!(up.load(Ordering::SeqCst) > 1);
 
         let keys = Keys::with(Pace { stale: Duration::ZERO, between: Duration::ZERO, ..pace }, || async {
             Err(FetchError::Status(502))
         });
-        assert_eq!(keys.find("one").await.err(), Some(KeyError::Unavailable));
+        assert_eq!(keys.find("one", ALG).await.err(), Some(KeyError::Unavailable));
         let never = Keys::with(Pace::default(), || async { Err(FetchError::Late) });
-        assert_eq!(never.find("one").await.err(), Some(KeyError::Unavailable));
+        assert_eq!(never.find("one", ALG).await.err(), Some(KeyError::Unavailable));
     }
 }

@@ -3,4 +3,6 @@
 
 pub mod jwks;
 pub mod names;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod token;

@@ -49,13 +49,22 @@ impl OwnNames {
     /// # Errors
     /// [`ForAnother`] for another's name, for several, and for none.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ForAnother> {
+        self.visited(headers).map(|_| ())
+    }
+
+    /// Scheme, host and port of the name that the visitor used: what leads back to it.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn visited(&self, headers: &HeaderMap) -> Result<&str, ForAnother> {
         let name = if headers.contains_key("x-forwarded-host") { "x-forwarded-host" } else { HOST.as_str() };
         let mut values = headers.get_all(name).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(ForAnother);
         };
         let host = value.to_str().ok().and_then(normalise).ok_or(ForAnother)?;
-        if self.contains(&host) { Ok(()) } else { Err(ForAnother) }
+        let place = self.hosts.iter().position(|own| *own == host).ok_or(ForAnother)?;
+        self.origins.get(place).map(String::as_str).ok_or(ForAnother)
     }
 
     /// May a request with these headers change something? Browsers say where a request comes from:
@@ -66,10 +75,21 @@ impl OwnNames {
         if let Some(site) = headers.get("sec-fetch-site") {
             return matches!(site.as_bytes(), b"same-origin" | b"none");
         }
-        match headers.get(ORIGIN) {
-            Some(origin) => self.origins.iter().any(|own| own.as_bytes() == origin.as_bytes()),
-            None => true,
+        headers.get(ORIGIN).is_none_or(|origin| self.is_own(origin.as_bytes()))
+    }
+
+    /// As [`Self::may_change`] for a request that brings a cookie. Whoever sends one is a browser, and must
+    /// say that it was on our own page.
+    #[must_use]
+    pub fn may_change_with_a_cookie(&self, headers: &HeaderMap) -> bool {
+        match headers.get("sec-fetch-site") {
+            Some(site) => site.as_bytes() == b"same-origin",
+            None => headers.get(ORIGIN).is_some_and(|origin| self.is_own(origin.as_bytes())),
         }
+    }
+
+    fn is_own(&self, origin: &[u8]) -> bool {
+        self.origins.iter().any(|own| own.as_bytes() == origin)
     }
 }
 
@@ -96,6 +116,8 @@ mod tests {
         for host in ["acme.example.org", "ACME.example.org:8080", "acme.example.org.", "cars.example.com:1"] {
             assert!(acme().check(&headers(&[("host", host)])).is_ok(), "{host}");
         }
+        let visited = headers(&[("host", "cars.example.com:8080")]);
+        assert_eq!(acme().visited(&visited), Ok("http://cars.example.com:8080"));
         for host in ["globex.example.org", "acme.example.org.evil.test", "acme", "10.0.0.2:8080", "[::1]", ""]
         {
             assert_eq!(acme().check(&headers(&[("host", host)])), Err(ForAnother), "{host}");
@@ -131,7 +153,13 @@ mod tests {
             ("sec-fetch-site", "cross-site"),
         ] {
             assert!(!own.may_change(&headers(&[pair])), "{pair:?}");
+            assert!(!own.may_change_with_a_cookie(&headers(&[pair])), "{pair:?}");
         }
+        // With a cookie, saying nothing is not enough.
+        assert!(!own.may_change_with_a_cookie(&headers(&[])));
+        assert!(!own.may_change_with_a_cookie(&headers(&[("sec-fetch-site", "none")])));
+        assert!(own.may_change_with_a_cookie(&headers(&[("sec-fetch-site", "same-origin")])));
+        assert!(own.may_change_with_a_cookie(&headers(&[("origin", "http://acme.example.org:8080")])));
         assert!(!own.may_change(&headers(&[
             ("sec-fetch-site", "same-site"),
             ("origin", "http://acme.example.org:8080")

@@ -1,4 +1,6 @@
-//! Tokens that a caller presents. None is asked for yet, but one that is shown must be good.
+//! Access tokens that programs present (RFC 9068).
+
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -6,14 +8,10 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::settings::TokenSettings;
+use crate::people::LEEWAY;
+use crate::people::person::{NotOurs, Statement};
+use crate::settings::SignInSettings;
 use crate::tenant::jwks::{KeyError, Keys};
-
-/// Who a valid token speaks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    pub subject: String,
-}
 
 /// Why a token was not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -31,58 +29,60 @@ pub enum TokenError {
 /// Checks tokens for one tenant.
 pub struct Verifier {
     tenant: Uuid,
-    tenant_claim: String,
+    client_id: String,
     validation: Validation,
-    keys: Keys,
+    keys: Arc<Keys>,
 }
 
 impl Verifier {
     #[must_use]
-    pub fn new(tenant: Uuid, settings: &TokenSettings, keys: Keys) -> Self {
+    pub fn new(tenant: Uuid, settings: &SignInSettings, keys: Arc<Keys>) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[&settings.issuer]);
-        validation.set_audience(&[&settings.audience]);
+        // Who it is for is compared below, where it can be told apart from what is wrong otherwise.
+        validation.validate_aud = false;
         validation.validate_nbf = true;
-        validation.leeway = 30;
-        // Issuer and audience are compared only when they are there, so they must be.
+        validation.leeway = LEEWAY;
+        // The issuer is compared only when it is there, so it must be.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        Self { tenant, tenant_claim: settings.tenant_claim.clone(), validation, keys }
+        Self { tenant, client_id: settings.client_id.clone(), validation, keys }
     }
 
-    /// Checks one token: signature, issuer, audience, time, and that its tenants include ours.
+    /// Checks one token: kind, signature, issuer, time, and that it is for us; gives what it says.
     ///
     /// # Errors
     /// See [`TokenError`].
-    pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+    pub async fn verify(&self, token: &str) -> Result<Statement, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
-        // Before the key set is asked for: a token of another kind must not cost a fetch.
-        if header.alg != Algorithm::EdDSA {
+        // Before the key set is asked for: a token of another kind must not cost a fetch. The kind is
+        // what keeps an ID token from being taken for one of these.
+        let kind = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
+        if header.alg != Algorithm::EdDSA || !matches!(kind.as_str(), "at+jwt" | "application/at+jwt") {
             return Err(TokenError::Invalid);
         }
         let id = header.kid.ok_or(TokenError::Invalid)?;
-        let key = self.keys.find(&id).await.map_err(|error| match error {
+        let key = self.keys.find(&id, Algorithm::EdDSA).await.map_err(|error| match error {
             KeyError::Unknown => TokenError::Invalid,
             KeyError::Unavailable => TokenError::Unavailable,
         })?;
         let claims = decode::<Map<String, Value>>(token, &key, &self.validation)
             .map_err(|_| TokenError::Invalid)?
             .claims;
-        let subject = claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Invalid)?;
-        if self.is_ours(claims.get(&self.tenant_claim)) {
-            Ok(Caller { subject: subject.to_owned() })
-        } else {
-            Err(TokenError::AnotherTenant)
+        if claims.get("aud").and_then(only) != Some(&self.client_id) {
+            return Err(TokenError::AnotherTenant);
         }
+        Statement::read(&claims, self.tenant, &self.client_id).map_err(|error| match error {
+            NotOurs::Form => TokenError::Invalid,
+            NotOurs::AnotherClient | NotOurs::AnotherTenant => TokenError::AnotherTenant,
+        })
     }
+}
 
-    /// One tenant's id or a list of them; compared as ids, not as text.
-    fn is_ours(&self, claim: Option<&Value>) -> bool {
-        let same = |value: &Value| value.as_str().and_then(|s| Uuid::parse_str(s).ok()) == Some(self.tenant);
-        match claim {
-            Some(Value::Array(list)) => list.iter().any(same),
-            Some(value) => same(value),
-            None => false,
-        }
+/// The one audience: a token for several would be good at each of them.
+fn only(audience: &Value) -> Option<&str> {
+    match audience {
+        Value::Array(list) if list.len() == 1 => list[0].as_str(),
+        other => other.as_str(),
     }
 }
 
@@ -101,36 +101,6 @@ pub fn presented(headers: &HeaderMap) -> Result<Option<&str>, TokenError> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(TokenError::Invalid) }
 }
 
-/// Keys and tokens for tests, made from fixed seeds.
-#[cfg(test)]
-pub mod samples {
-    use jsonwebtoken::jwk::{Jwk, JwkSet};
-    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-    use serde_json::Value;
-
-    /// PKCS#8 v1 of an Ed25519 key: a fixed prefix and the seed.
-    pub fn key(id: &str) -> EncodingKey {
-        let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-        der.extend((0..32).map(|n| id.as_bytes()[n % id.len()]));
-        EncodingKey::from_ed_der(&der)
-    }
-
-    pub fn key_set(ids: &[&str]) -> JwkSet {
-        let keys = ids.iter().map(|id| {
-            let mut jwk = Jwk::from_encoding_key(&key(id), Algorithm::EdDSA).unwrap();
-            jwk.common.key_id = Some((*id).to_owned());
-            jwk
-        });
-        JwkSet { keys: keys.collect() }
-    }
-
-    /// A token whose header names the key `said` and that is signed with the key `used`.
-    pub fn token(said: &str, used: &str, claims: &Value) -> String {
-        let header = Header { kid: Some(said.to_owned()), ..Header::new(Algorithm::EdDSA) };
-        encode(&header, claims, &key(used)).unwrap()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -138,22 +108,17 @@ mod tests {
     use jsonwebtoken::{EncodingKey, Header, encode};
     use serde_json::json;
 
-    use super::samples::{key_set, token};
     use super::*;
+    use crate::people::text_of;
     use crate::tenant::jwks::Pace;
+    use crate::tenant::samples::{self, token};
 
     const OURS: &str = "0190a0b0-0000-7000-8000-000000000001";
     const THEIRS: &str = "0190a0b0-0000-7000-8000-000000000002";
 
     fn verifier() -> Verifier {
-        let settings = TokenSettings {
-            issuer: "http://freehold.localhost:8080".into(),
-            audience: "freehold-tenant".into(),
-            tenant_claim: "tenant_id".into(),
-            jwks_url: axum::http::Uri::from_static("http://platform.internal/"),
-        };
-        let keys = Keys::with(Pace::default(), || async { Ok(key_set(&["one"])) });
-        Verifier::new(OURS.parse().unwrap(), &settings, keys)
+        let keys = Keys::with(Pace::default(), || async { Ok(samples::both_kinds("one", "rsa")) });
+        Verifier::new(OURS.parse().unwrap(), &samples::settings(OURS), Arc::new(keys))
     }
 
     fn now() -> u64 {
@@ -161,8 +126,8 @@ mod tests {
     }
 
     fn claims() -> Value {
-        json!({ "iss": "http://freehold.localhost:8080", "aud": "freehold-tenant", "sub": "user:7",
-                "exp": now() + 600, "tenant_id": OURS })
+        json!({ "iss": "http://freehold.localhost:8080", "aud": OURS, "client_id": OURS, "sub": "user:7",
+                "exp": now() + 600, "tenant_id": OURS, "role": "member", "permissions": ["data.read"] })
     }
 
     fn with(field: &str, value: Value) -> Value {
@@ -172,18 +137,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_good_token_names_its_caller() {
-        let caller = verifier().verify(&token("one", "one", &claims())).await.unwrap();
-        assert_eq!(caller.subject, "user:7");
-        let several = with("tenant_id", json!([THEIRS, OURS.to_uppercase()]));
-        assert!(verifier().verify(&token("one", "one", &several)).await.is_ok());
+    async fn a_good_token_says_who_it_is() {
+        let said = verifier().verify(&token("one", "one", &claims())).await.unwrap();
+        assert_eq!((said.person.subject.as_str(), said.person.role.as_str()), ("user:7", "member"));
+        assert!(verifier().verify(&token("one", "one", &with("aud", json!([OURS])))).await.is_ok());
     }
 
     #[tokio::test]
     async fn another_tenants_token_is_told_apart() {
-        for tenants in [json!(THEIRS), json!([THEIRS]), json!([]), json!("acme"), Value::Null, json!(7)] {
-            let outcome = verifier().verify(&token("one", "one", &with("tenant_id", tenants))).await;
-            assert_eq!(outcome, Err(TokenError::AnotherTenant));
+        for (field, value) in [
+            ("tenant_id", json!(THEIRS)),
+            ("tenant_id", Value::Null),
+            ("aud", json!(THEIRS)),
+            ("aud", json!([OURS, THEIRS])),
+            ("aud", json!("freehold")),
+            ("client_id", json!(THEIRS)),
+        ] {
+            let outcome = verifier().verify(&token("one", "one", &with(field, value))).await;
+            assert_eq!(outcome, Err(TokenError::AnotherTenant), "{field}");
+        }
+    }
+
+    #[tokio::test]
+    async fn clocks_may_differ_by_a_minute() {
+        for (field, at, good) in [
+            ("exp", now() - 50, true),
+            ("exp", now() - 70, false),
+            ("nbf", now() + 50, true),
+            ("nbf", now() + 70, false),
+        ] {
+            let outcome = verifier().verify(&token("one", "one", &with(field, json!(at)))).await;
+            assert_eq!(outcome.is_ok(), good, "{field}");
         }
     }
 
@@ -197,12 +181,12 @@ mod tests {
         ];
         for (field, value) in [
             ("iss", json!("http://elsewhere")),
-            ("aud", json!("freehold")),
             ("exp", json!(now() - 600)),
-            ("nbf", json!(now() + 600)),
             ("iss", Value::Null),
-            ("aud", Value::Null),
             ("sub", Value::Null),
+            ("sub", json!("")),
+            ("permissions", json!("all")),
+            ("tenant_id", json!([THEIRS, OURS])),
         ] {
             wrong.push(token("one", "one", &with(field, value)));
         }
@@ -211,9 +195,22 @@ mod tests {
             claims.as_object_mut().unwrap().remove(field);
             wrong.push(token("one", "one", &claims));
         }
-        let shared = Header { kid: Some("one".into()), ..Header::new(Algorithm::HS256) };
-        wrong.push(encode(&shared, &claims(), &EncodingKey::from_secret(b"one")).unwrap());
-        wrong.push(encode(&Header::new(Algorithm::EdDSA), &claims(), &super::samples::key("one")).unwrap());
+        let signed = |alg, typ: Option<&str>, kid: Option<&str>, key: &EncodingKey| {
+            let header =
+                Header { kid: kid.map(str::to_owned), typ: typ.map(str::to_owned), ..Header::new(alg) };
+            encode(&header, &claims(), key).unwrap()
+        };
+        let (kind, ed) = (Some("at+jwt"), samples::key("one"));
+        let public = serde_json::to_vec(&samples::both_kinds("one", "rsa").keys[0]).unwrap();
+        wrong.push(signed(Algorithm::HS256, kind, Some("one"), &EncodingKey::from_secret(&public)));
+        wrong.push(signed(Algorithm::RS256, kind, Some("rsa"), &samples::rsa()));
+        wrong.push(signed(Algorithm::EdDSA, kind, None, &ed));
+        // An ID token, and any other kind, is no access token even if all else fits.
+        wrong.push(signed(Algorithm::EdDSA, Some("JWT"), Some("one"), &ed));
+        wrong.push(signed(Algorithm::EdDSA, None, Some("one"), &ed));
+        let none = text_of(json!({ "alg": "none", "typ": "at+jwt", "kid": "one" }).to_string().as_bytes());
+        let good = token("one", "one", &claims());
+        wrong.push(format!("{none}.{}.", good.split('.').nth(1).unwrap()));
         for token in wrong {
             assert_eq!(verifier().verify(&token).await, Err(TokenError::Invalid), "{token}");
         }

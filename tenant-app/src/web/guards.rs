@@ -1,19 +1,19 @@
 //! What every request passes through, in this order: it is written down, given security headers and (for
-//! people) a page in place of a problem; it must be for this tenant, the app must be ready, a token that
-//! is presented must be good, and a change must not come from another site.
+//! people) a page in place of a problem; it must be for this tenant, and the app must be ready. Whose it is
+//! comes after that, in [`super::who`].
 
 use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use super::problem::{Error, Problem};
 use super::state::Shared;
-use crate::tenant::token::presented;
+use super::who::Known;
 
 /// The path the platform asks; it names no tenant and needs none.
 pub const HEALTH: &str = "/healthz";
@@ -54,12 +54,16 @@ fn request_id(headers: &HeaderMap) -> String {
 pub async fn careful(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    // Browsers hold a form's whole way to `form-action`, and signing out leads over the platform.
+    let platform = app.guests.as_ref().map_or("", |guests| guests.settings.issuer_origin.as_str());
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {platform}; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert("content-security-policy", policy);
+    }
     for (name, value) in [
-        (
-            "content-security-policy",
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-             frame-ancestors 'none'",
-        ),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         // Not `no-referrer`: forms would then come without an origin that can be checked.
@@ -95,7 +99,8 @@ pub async fn faces(State(app): State<Shared>, request: Request, next: Next) -> R
         // Who asked for another tenant learns nothing of this one, its name included.
         return response;
     }
-    match app.templates.problem(problem) {
+    let person = response.extensions().get::<Known>().map(|known| known.person.as_ref());
+    match app.templates.problem(problem, person) {
         Ok(page) => {
             let mut page = (response.status(), page).into_response();
             for (name, value) in response.headers() {
@@ -110,7 +115,7 @@ pub async fn faces(State(app): State<Shared>, request: Request, next: Next) -> R
     }
 }
 
-/// Tenant, readiness, token and origin, for all but the health check.
+/// Tenant and readiness, for all but the health check.
 pub async fn for_this_tenant(
     State(app): State<Shared>,
     request: Request,
@@ -119,18 +124,7 @@ pub async fn for_this_tenant(
     if request.uri().path() == HEALTH {
         return Ok(next.run(request).await);
     }
-    let headers = request.headers();
-    app.tenant.names.check(headers).map_err(|_| Error::Misdirected)?;
+    app.tenant.names.check(request.headers()).map_err(|_| Error::Misdirected)?;
     app.database.gate().await?;
-    if let Some(token) = presented(headers)? {
-        // Without the platform's keys nothing can be believed.
-        let verifier = app.verifier.as_ref().ok_or(crate::tenant::token::TokenError::Invalid)?;
-        let caller = verifier.verify(token).await?;
-        tracing::debug!(subject = caller.subject, "a token was presented");
-    }
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe && !app.tenant.names.may_change(headers) {
-        return Err(Error::CrossSite);
-    }
     Ok(next.run(request).await)
 }

@@ -6,3 +6,4 @@ pub mod guards;
 pub mod health;
 pub mod problem;
 pub mod state;
+pub mod who;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::database::NotReady;
+use crate::people::guests::SignInError;
 use crate::records::input::{FieldError, FieldErrors};
 use crate::tenant::token::TokenError;
 
@@ -31,6 +32,16 @@ pub enum Error {
     CrossSite,
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("nobody is signed in")]
+    SignInNeeded,
+    #[error("the app was not told how people sign in")]
+    NoSignIn,
+    #[error("who it is cannot be asked at the moment")]
+    WhoUnknown,
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    #[error("not allowed: {0}")]
+    NotAllowed(&'static str),
     #[error("the database is read-only")]
     ReadOnly,
     #[error("the database is not available")]
@@ -167,6 +178,49 @@ impl Error {
                 "Token cannot be checked",
                 "Tokens cannot be checked at the moment. Try again in a moment.",
             ),
+            Self::SignInNeeded => (
+                S::UNAUTHORIZED,
+                "sign-in-needed",
+                "Sign in",
+                "Sign in, or send an access token of the platform for this tenant.",
+            ),
+            Self::NoSignIn => (
+                S::SERVICE_UNAVAILABLE,
+                "no-sign-in",
+                "Nobody can sign in",
+                "This app was not told how people sign in, so it lets nobody in.",
+            ),
+            Self::WhoUnknown => (
+                S::SERVICE_UNAVAILABLE,
+                "who-unknown",
+                "Back in a moment",
+                "Who you are cannot be checked at the moment. Try again in a moment.",
+            ),
+            Self::SignIn(SignInError::Lost) => (
+                S::BAD_REQUEST,
+                "sign-in-lost",
+                "Sign in again",
+                "This sign-in was not begun in this browser, took too long, or is over already.",
+            ),
+            Self::SignIn(SignInError::AnotherIssuer | SignInError::NotGood) => (
+                S::BAD_REQUEST,
+                "sign-in-not-good",
+                "Sign-in did not work",
+                "The answer to this sign-in could not be taken. Nobody was signed in.",
+            ),
+            Self::SignIn(SignInError::Refused) => (
+                S::FORBIDDEN,
+                "sign-in-refused",
+                "Sign-in was refused",
+                "You were not signed in. Try again, or ask an admin of this tenant.",
+            ),
+            Self::SignIn(SignInError::Away) => (
+                S::SERVICE_UNAVAILABLE,
+                "sign-in-away",
+                "Back in a moment",
+                "Nobody can sign in at the moment. Try again in a moment.",
+            ),
+            Self::NotAllowed(what) => (S::FORBIDDEN, "not-allowed", "Not allowed", *what),
             Self::ReadOnly => (
                 S::INSUFFICIENT_STORAGE,
                 "storage-full",
@@ -219,6 +273,9 @@ impl IntoResponse for Error {
         if matches!(self, Self::Token(TokenError::Invalid)) {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if matches!(self, Self::SignInNeeded) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // For the pages, which make a page of it.
         response.extensions_mut().insert(problem);

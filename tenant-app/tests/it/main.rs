@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests too
 
 mod outage;
+mod rights;
 mod schema;
 mod serving;
+mod sign_in;
 mod support;

@@ -3,12 +3,13 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::support::{App, Postgres, settings, until};
+use crate::support::{App, Platform, Postgres, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn goes_on_when_its_database_is_back() {
     let server = Postgres::migrated().await;
-    let app = App::healthy(settings(&server.url(), &[])).await;
+    let platform = Platform::open().await;
+    let app = App::healthy(settings(&server.url(), &platform.url, &[])).await.with(platform.owner());
     let made = app.client.post("/api/vehicles", &json!({ "name": "Van", "fuel": "diesel" })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
 

@@ -2,12 +2,13 @@
 
 use axum::http::StatusCode;
 
-use crate::support::{App, Postgres, settings, until};
+use crate::support::{App, Platform, Postgres, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serves_only_on_a_schema_it_knows() {
     let server = Postgres::start().await;
-    let app = App::start(settings(&server.url(), &[])).await;
+    let platform = Platform::open().await;
+    let app = App::start(settings(&server.url(), &platform.url, &[])).await.with(platform.owner());
 
     // Before the first migration.
     app.client.not_ready("/healthz", "schema-missing").await;
@@ -29,7 +30,7 @@ async fn serves_only_on_a_schema_it_knows() {
     .await;
 
     // The next release's migration comes while we serve: it leaves us working until we are replaced.
-    server.run("INSERT INTO freehold.schema_history VALUES (3, 'next', '', '')").await;
+    server.run("INSERT INTO freehold.schema_history VALUES (5, 'next', '', '')").await;
     until("the next release's schema is seen", async || {
         (app.client.healthy().await.json()["schema"]["ahead"] == true).then_some(())
     })
@@ -38,7 +39,7 @@ async fn serves_only_on_a_schema_it_knows() {
     app.stop().await;
 
     // One that starts now has never heard of it.
-    let late = App::start(settings(&server.url(), &[])).await;
+    let late = App::start(settings(&server.url(), &platform.url, &[])).await.with(platform.owner());
     late.client.not_ready("/healthz", "schema-unknown").await;
     late.client.not_ready("/api/vehicles", "schema-unknown").await;
     late.stop().await;

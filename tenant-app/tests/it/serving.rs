@@ -1,12 +1,10 @@
 //! All that the app does while its database is well.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use sqlx::Row;
 use tenant_app::server;
@@ -14,14 +12,13 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::support::{App, Client, HOST, PATIENCE, Postgres, TENANT, settings, until};
+use crate::support::{App, Client, HOST, PATIENCE, Platform, Postgres, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serves_one_tenant() {
     let server = Postgres::migrated().await;
-    let keys = key_server().await;
-    let tokens = [("JWKS_URL", keys.as_str()), ("TOKEN_ISSUER", "http://issuer.test")];
-    let app = App::healthy(settings(&server.url(), &tokens)).await;
+    let platform = Platform::open().await;
+    let app = App::healthy(settings(&server.url(), &platform.url, &[])).await.with(platform.owner());
 
     only_rows(&server).await;
     records(&app.client).await;
@@ -29,7 +26,7 @@ async fn serves_one_tenant() {
     changes_are_told(&app.client).await;
     whose_request(&app.client).await;
     storage_is_used_up(&server, &app.client).await;
-    dropped_requests_leave_nothing_open(&server).await;
+    dropped_requests_leave_nothing_open(&server, &platform).await;
 
     // An open stream does not keep the app from stopping, and it leaves no session behind.
     let stream = app.client.open(Method::GET, "/api/events", &[], String::new()).await;
@@ -251,14 +248,6 @@ async fn whose_request(client: &Client) {
         assert_eq!(answer.problem(), problem);
         assert!(!answer.body.contains("Acme"), "{}", answer.body);
     }
-    for (claims, status) in
-        [(claims(TENANT), 200), (claims(&Uuid::nil().to_string()), 403), (json!({ "sub": "a" }), 401)]
-    {
-        let bearer = format!("Bearer {}", token(&claims));
-        let answer =
-            client.send(Method::GET, "/api/tenant", &[("authorization", &bearer)], String::new()).await;
-        assert_eq!(answer.status.as_u16(), status, "{claims}");
-    }
     let misdirected = [("host", "globex.example.org"), ("accept", "text/html")];
     let answer = client.send(Method::GET, "/", &misdirected, String::new()).await;
     assert!(!answer.body.contains("Acme"), "{}", answer.body);
@@ -322,12 +311,15 @@ async fn storage_is_used_up(server: &Postgres, client: &Client) {
 
 /// Requests are dropped when their clients go away, whatever they were doing: also between the word that
 /// begins a transaction and its answer. The one connection there is must come back from that clean.
-async fn dropped_requests_leave_nothing_open(server: &Postgres) {
+async fn dropped_requests_leave_nothing_open(server: &Postgres, platform: &Platform) {
     const ENOUGH: u32 = 60;
     let (_said, stopping) = watch::channel(false);
-    let (router, app) = server::build(settings(&server.url(), &[("DATABASE_POOL", "2")]), stopping).unwrap();
+    let (router, app) =
+        server::build(settings(&server.url(), &platform.url, &[("DATABASE_POOL", "2")]), stopping).unwrap();
+    let bearer = format!("Bearer {}", platform.owner());
     let send = |path: &str, body: &Value| {
         let request = Request::post(path).header("host", HOST).header("content-type", "application/json");
+        let request = request.header("authorization", &bearer);
         router.clone().oneshot(request.body(Body::from(body.to_string())).unwrap())
     };
     until("serving", async || app.database.check().await.ok()).await;
@@ -353,34 +345,4 @@ async fn dropped_requests_leave_nothing_open(server: &Postgres) {
     }
     assert!(dropped >= ENOUGH, "only {dropped} requests were dropped");
     app.database.close().await;
-}
-
-fn key() -> EncodingKey {
-    let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-    der.extend([7; 32]);
-    EncodingKey::from_ed_der(&der)
-}
-
-fn claims(tenant: &str) -> Value {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    json!({ "iss": "http://issuer.test", "aud": "freehold-tenant", "sub": "user:7", "exp": now + 600,
-            "tenant_id": [tenant] })
-}
-
-fn token(claims: &Value) -> String {
-    let header = Header { kid: Some("test".into()), ..Header::new(Algorithm::EdDSA) };
-    encode(&header, claims, &key()).unwrap()
-}
-
-/// Where the platform's keys would be.
-async fn key_server() -> String {
-    let mut jwk = Jwk::from_encoding_key(&key(), Algorithm::EdDSA).unwrap();
-    jwk.common.key_id = Some("test".into());
-    let keys = JwkSet { keys: vec![jwk] };
-    let router =
-        axum::Router::new().route("/keys", axum::routing::get(move || async move { axum::Json(keys) }));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/keys", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
 }

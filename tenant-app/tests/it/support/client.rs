@@ -17,6 +17,8 @@ use super::{HOST, PATIENCE, until};
 pub struct Client {
     address: SocketAddr,
     hyper: Hyper<HttpConnector, Full<Bytes>>,
+    /// What it presents where nothing else is said.
+    token: Option<String>,
 }
 
 /// What came back.
@@ -42,7 +44,12 @@ impl Answer {
 
 impl Client {
     pub fn to(address: SocketAddr) -> Self {
-        Self { address, hyper: Hyper::builder(TokioExecutor::new()).build_http() }
+        Self { address, hyper: Hyper::builder(TokioExecutor::new()).build_http(), token: None }
+    }
+
+    /// One that comes with this token.
+    pub fn with(&self, token: String) -> Self {
+        Self { token: Some(token), ..self.clone() }
     }
 
     /// Sends, and gives the answer while its body still comes.
@@ -56,6 +63,10 @@ impl Client {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", HOST);
+        }
+        let known = headers.iter().any(|(name, _)| matches!(*name, "authorization" | "cookie"));
+        if let Some(token) = self.token.as_ref().filter(|_| !known) {
+            request = request.header("authorization", format!("Bearer {token}"));
         }
         for (name, value) in headers {
             request = request.header(*name, *value);

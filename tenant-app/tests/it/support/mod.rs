@@ -1,7 +1,10 @@
 //! A server to keep rows in, the app on it, and a client to ask it.
 
+mod browser;
 mod client;
+mod platform;
 mod postgres;
+mod provider;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -12,10 +15,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use client::Client;
+pub use browser::{Browser, place};
+pub use client::{Answer, Client};
+pub use platform::{Platform, sign};
 pub use postgres::Postgres;
+pub use provider::Provider;
 
 pub const TENANT: &str = "0190a0b0-0000-7000-8000-000000000001";
+pub const SECRET: &str = "of-this-client-alone";
 pub const HOST: &str = "acme.example.org";
 
 /// Long enough for a slow and busy machine; nothing waits this long when all is well.
@@ -33,8 +40,9 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: 
     }
 }
 
-/// Settings of tenant `acme`, with more or other variables.
-pub fn settings(database_url: &str, more: &[(&str, &str)]) -> Settings {
+/// Settings of tenant `acme` at a platform, with more or other variables.
+pub fn settings(database_url: &str, platform: &str, more: &[(&str, &str)]) -> Settings {
+    let (discovery, keys) = (format!("{platform}/configuration"), format!("{platform}/keys"));
     let usual = [
         ("TENANT_ID", TENANT),
         ("TENANT_SLUG", "acme"),
@@ -42,6 +50,12 @@ pub fn settings(database_url: &str, more: &[(&str, &str)]) -> Settings {
         ("PUBLIC_URL", "http://acme.example.org:8080"),
         ("DATABASE_URL", database_url),
         ("DATABASE_POOL", "3"),
+        ("CLIENT_ID", TENANT),
+        ("CLIENT_SECRET", SECRET),
+        ("APP_KEY", "a key of the app alone"),
+        ("TOKEN_ISSUER", platform),
+        ("DISCOVERY_URL", &discovery),
+        ("JWKS_URL", &keys),
     ];
     let find = |name: &str| {
         let found = more.iter().chain(&usual).find(|(key, _)| *key == name)?;
@@ -74,6 +88,12 @@ impl App {
         let app = Self::start(settings).await;
         app.client.healthy().await;
         app
+    }
+
+    /// The same as somebody with this token.
+    pub fn with(mut self, token: String) -> Self {
+        self.client = self.client.with(token);
+        self
     }
 
     /// Tells it to stop and waits until it has.

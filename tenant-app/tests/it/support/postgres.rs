@@ -30,7 +30,7 @@ const HISTORY: &str = "
     SET ROLE owner;
     CREATE TABLE freehold.schema_history
         (version int8 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255));
-    INSERT INTO freehold.schema_history VALUES (1, 'vehicles', '', ''), (2, 'fuel_logs', '', '');
+    INSERT INTO freehold.schema_history SELECT n, 'n', '', '' FROM generate_series(1, 4) AS n;
     RESET ROLE;";
 
 pub struct Postgres {

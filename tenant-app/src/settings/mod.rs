@@ -12,6 +12,10 @@ use uuid::Uuid;
 use crate::tenant::names::{OwnNames, normalise};
 use crate::web::colour::Colour;
 
+mod sign_in;
+
+pub use sign_in::SignInSettings;
+
 /// Why the app does not start. Names the variable and never its value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
@@ -34,17 +38,6 @@ pub struct Tenant {
     pub names: OwnNames,
 }
 
-/// How tokens are checked. Without this part every presented token is refused.
-#[derive(Debug, Clone)]
-pub struct TokenSettings {
-    pub issuer: String,
-    pub audience: String,
-    /// Name of the claim that holds the tenant's id, or a list of such ids.
-    pub tenant_claim: String,
-    /// Where the platform publishes its keys: plain HTTP through the back door.
-    pub jwks_url: Uri,
-}
-
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: SocketAddr,
@@ -52,7 +45,8 @@ pub struct Settings {
     pub database_url: SecretString,
     /// Connections this process may hold open at once, its health check included.
     pub database_pool: u32,
-    pub tokens: Option<TokenSettings>,
+    /// How people and their tokens are known. Without it nobody is let in.
+    pub sign_in: Option<SignInSettings>,
     pub platform_url: Option<String>,
     pub log_filter: String,
 }
@@ -95,7 +89,8 @@ impl Settings {
                 None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             },
             tenant,
-            database_url: database_url(get("DATABASE_URL"), get("DATABASE_URL_FILE"), file)?,
+            database_url: secret("DATABASE_URL", "DATABASE_URL_FILE", get, &file)?
+                .ok_or(Error::Missing("DATABASE_URL or DATABASE_URL_FILE"))?,
             database_pool: match get("DATABASE_POOL") {
                 Some(text) => text
                     .parse()
@@ -104,12 +99,7 @@ impl Settings {
                     .ok_or(Error::Invalid { variable: "DATABASE_POOL", problem: "is not from 1 to 100" })?,
                 None => 5,
             },
-            tokens: tokens(
-                get("JWKS_URL"),
-                get("TOKEN_ISSUER"),
-                get("TOKEN_AUDIENCE"),
-                get("TOKEN_TENANT_CLAIM"),
-            )?,
+            sign_in: sign_in::read(get, &file)?,
             platform_url: get("PLATFORM_URL"),
             log_filter: get("LOG").unwrap_or_else(|| "info,sqlx=warn".to_owned()),
         })
@@ -120,26 +110,30 @@ fn parse<T: FromStr>(variable: &'static str, text: &str, problem: &'static str) 
     text.parse().map_err(|_| Error::Invalid { variable, problem })
 }
 
-fn database_url(
-    inline: Option<String>,
-    path: Option<String>,
+/// A secret that is given as it is, or better by the file that holds it.
+fn secret(
+    inline: &'static str,
+    in_file: &'static str,
+    get: impl Fn(&'static str) -> Option<String>,
     file: impl Fn(&str) -> Option<String>,
-) -> Result<SecretString, Error> {
-    let text = match (inline, path) {
-        (Some(url), None) => url,
-        (None, Some(path)) => file(&path).ok_or(Error::Invalid {
-            variable: "DATABASE_URL_FILE",
-            problem: "names a file that cannot be read",
-        })?,
-        (None, None) => return Err(Error::Missing("DATABASE_URL or DATABASE_URL_FILE")),
+) -> Result<Option<SecretString>, Error> {
+    let text = match (get(inline), get(in_file)) {
+        (None, None) => return Ok(None),
+        (Some(text), None) => text,
+        (None, Some(path)) => file(&path)
+            .ok_or(Error::Invalid { variable: in_file, problem: "names a file that cannot be read" })?,
         (Some(_), Some(_)) => {
             return Err(Error::Invalid {
-                variable: "DATABASE_URL",
-                problem: "and DATABASE_URL_FILE are both set; one of them is enough",
+                variable: inline,
+                problem: "is set, and its file is named as well; one of them is enough",
             });
         }
     };
-    Ok(text.trim().to_owned().into())
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::Invalid { variable: in_file, problem: "names an empty file" });
+    }
+    Ok(Some(text.to_owned().into()))
 }
 
 fn own_names(public_url: &str, more: Option<&str>) -> Result<OwnNames, Error> {
@@ -155,34 +149,6 @@ fn own_names(public_url: &str, more: Option<&str>) -> Result<OwnNames, Error> {
         );
     }
     Ok(OwnNames::new(scheme == "https", authority.port_u16(), hosts))
-}
-
-fn tokens(
-    jwks_url: Option<String>,
-    issuer: Option<String>,
-    audience: Option<String>,
-    tenant_claim: Option<String>,
-) -> Result<Option<TokenSettings>, Error> {
-    let (jwks_url, issuer) = match (jwks_url, issuer) {
-        (None, None) => return Ok(None),
-        (Some(url), Some(issuer)) => (url, issuer),
-        // Half of it would look like tokens were checked when they cannot be.
-        (None, Some(_)) => return Err(Error::Missing("JWKS_URL")),
-        (Some(_), None) => return Err(Error::Missing("TOKEN_ISSUER")),
-    };
-    let jwks_url: Uri = parse("JWKS_URL", &jwks_url, "is not an address")?;
-    if jwks_url.scheme_str() != Some("http") || jwks_url.host().is_none() {
-        return Err(Error::Invalid {
-            variable: "JWKS_URL",
-            problem: "is not a plain http address; keys are fetched through the platform's back door",
-        });
-    }
-    Ok(Some(TokenSettings {
-        issuer,
-        audience: audience.unwrap_or_else(|| "freehold-tenant".to_owned()),
-        tenant_claim: tenant_claim.unwrap_or_else(|| "tenant_id".to_owned()),
-        jwks_url,
-    }))
 }
 
 #[cfg(test)]
@@ -201,6 +167,10 @@ mod tests {
             ("TENANT_COLOR", "#2f6f4e"),
             ("PUBLIC_URL", "http://acme.freehold.localhost:8080/"),
             ("DATABASE_URL_FILE", "/run/secrets/database_url"),
+            ("CLIENT_ID", "0190a0b0-0000-7000-8000-000000000001"),
+            ("CLIENT_SECRET_FILE", "/run/secrets/client_secret"),
+            ("APP_KEY_FILE", "/run/secrets/app_key"),
+            ("DISCOVERY_URL", "http://platform.internal:8080/.well-known/openid-configuration"),
             ("TOKEN_ISSUER", "http://freehold.localhost:8080"),
             ("JWKS_URL", "http://platform.internal:8080/.well-known/jwks.json"),
         ])
@@ -209,7 +179,13 @@ mod tests {
     fn read(values: &BTreeMap<&'static str, &'static str>) -> Result<Settings, Error> {
         Settings::read(
             |name| values.get(name).map(|v| (*v).to_owned()),
-            |path| (path == "/run/secrets/database_url").then(|| "postgres://app@db/app\n".to_owned()),
+            |path| match path {
+                "/run/secrets/database_url" => Some("postgres://app@db/app\n".to_owned()),
+                "/run/secrets/client_secret" => Some("only our own\n".to_owned()),
+                "/run/secrets/app_key" => Some("a key\n".to_owned()),
+                "/run/secrets/empty" => Some("\n".to_owned()),
+                _ => None,
+            },
         )
     }
 
@@ -221,7 +197,9 @@ mod tests {
         assert!(settings.tenant.names.contains("acme.freehold.localhost"));
         assert_eq!(settings.database_url.expose_secret(), "postgres://app@db/app");
         assert_eq!(settings.database_pool, 5);
-        assert_eq!(settings.tokens.unwrap().audience, "freehold-tenant");
+        let sign_in = settings.sign_in.unwrap();
+        assert_eq!(sign_in.client_secret.expose_secret(), "only our own");
+        assert_eq!(sign_in.issuer_origin, "http://freehold.localhost:8080");
     }
 
     #[test]
@@ -245,7 +223,11 @@ mod tests {
             ("LISTEN", "here"),
             ("JWKS_URL", "https://elsewhere/keys"),
             ("DATABASE_URL_FILE", "/nowhere"),
+            ("DISCOVERY_URL", "https://elsewhere/configuration"),
+            ("TOKEN_ISSUER", "freehold"),
             ("DATABASE_URL", "postgres://secret@db/app"),
+            ("CLIENT_SECRET", "twice"),
+            ("CLIENT_SECRET_FILE", "/run/secrets/empty"),
         ] {
             let mut values = good();
             values.insert(name, value);
@@ -262,12 +244,25 @@ mod tests {
         assert_eq!(read(&values).unwrap().tenant.colour, Colour::default());
     }
 
+    /// Part of it would look as if people were asked who they are when they cannot be.
     #[test]
-    fn half_of_the_token_settings_is_refused() {
+    fn part_of_the_sign_in_is_refused_and_none_of_it_is_none() {
+        let all = ["CLIENT_ID", "CLIENT_SECRET_FILE", "DISCOVERY_URL", "TOKEN_ISSUER", "JWKS_URL"];
+        for name in all {
+            let mut values = good();
+            values.remove(name);
+            assert!(
+                matches!(read(&values), Err(Error::Missing(said)) if said.contains(name.trim_end_matches("_FILE")))
+            );
+            for other in all.iter().filter(|other| **other != name) {
+                values.remove(other);
+            }
+            assert!(read(&values).unwrap().sign_in.is_none());
+            values.insert(name, good()[name]);
+            assert!(matches!(read(&values), Err(Error::Missing(_))), "{name}");
+        }
         let mut values = good();
-        values.remove("JWKS_URL");
-        assert_eq!(read(&values).unwrap_err(), Error::Missing("JWKS_URL"));
-        values.remove("TOKEN_ISSUER");
-        assert!(read(&values).unwrap().tokens.is_none());
+        values.remove("APP_KEY_FILE");
+        assert!(matches!(read(&values), Err(Error::Missing(_))));
     }
 }
