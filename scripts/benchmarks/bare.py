@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import engine
-from .freehold import PAUSE, await_page, free_pool, until
+from .freehold import PAGE, PAUSE, await_page, free_pool, until
 
 # Tells what is ours from what is the installation's.
 LABEL = "freehold-benchmark"
@@ -190,7 +190,7 @@ class House:
             for entry in self.pattern.containers["app"]["Config"]["Env"]
             if entry.startswith("PUBLIC_HOSTS=")
         )
-        await_page(engine.address(self.containers["app"]), self.pattern.port, "/", host, self.pause)
+        await_page(engine.address(self.containers["app"]), self.pattern.port, PAGE, host, self.pause)
 
     def stop(self):
         with ThreadPoolExecutor(2) as together:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import engine
 from .bare import LABEL, in_archive
-from .freehold import Stopwatch, await_page, free_port, until
+from .freehold import PAGE, Stopwatch, await_page, free_port, until
 
 HERE = Path(__file__).resolve().parent
 IMAGE = "freehold/bench-initdb:1"
@@ -40,7 +40,7 @@ class Stage:
                 encoding="utf-8",
             )
             engine.call("POST", f"/containers/{self.nginx}/kill", signal="HUP")
-            await_page("127.0.0.1", self.port, "/", f"{name}.localhost")
+            await_page("127.0.0.1", self.port, PAGE, f"{name}.localhost")
             return watch.seconds
         finally:
             run(compose + ["down", "-v", "-t", "5"])
@@ -48,7 +48,7 @@ class Stage:
     def write(self, home, port):
         """The stack file and what it mounts."""
         for service in ("db", "app"):
-            for name in {"db": ["POSTGRES_PASSWORD"], "app": ["DATABASE_URL", "APP_KEY"]}[service]:
+            for name in {"db": ["POSTGRES_PASSWORD"], "app": ["DATABASE_URL", "APP_KEY", "CLIENT_SECRET"]}[service]:
                 (home / name).write_text(in_archive(self.pattern.secrets[service], name), encoding="utf-8")
         (home / "1-all.sql").write_text(self.pattern.script(), encoding="utf-8")
         app = self.pattern.containers["app"]
@@ -79,6 +79,7 @@ services:
 {listed}    volumes:
       - ./DATABASE_URL:/run/secrets/DATABASE_URL:ro
       - ./APP_KEY:/run/secrets/APP_KEY:ro
+      - ./CLIENT_SECRET:/run/secrets/CLIENT_SECRET:ro
     ports: ["127.0.0.1:{port}:{self.pattern.port}"]
 volumes:
   data:

@@ -11,12 +11,16 @@ import subprocess
 import tempfile
 import time
 
+from sign_in import sign_in
+
 # What is measured is asked more often than people ask.
 UNLIMITED = "limits: { user_per_minute: 100000000, tenant_per_minute: 100000000 }"
 
 BINARY = os.environ["BENCH_BINARY"]
 IMAGES = os.environ["BENCH_IMAGES"]
 DOMAIN = "freehold.localhost"
+# A page that the app makes for whoever comes: others it makes for people who signed in.
+PAGE = "/auth/signed-out"
 # Between two questions whether something is there yet: an error of a few milliseconds at the most.
 PAUSE = 0.005
 
@@ -83,9 +87,20 @@ class Installation:
         if status != 202:
             raise RuntimeError(f"{slug} was not accepted: {status} {answer}")
 
-    def first_page(self, slug, path="/", pause=PAUSE):
+    def first_page(self, slug, path=PAGE, pause=PAUSE):
         """Waits for the first 200 through the edge."""
         await_page("127.0.0.1", self.port, path, f"{slug}.{DOMAIN}", pause)
+
+    def session(self, slug):
+        """The cookie of somebody who signed in to the tenant's app as people do."""
+        password, email = f"{self.home}/guest.password", "guest@example.com"
+        if not os.path.exists(password):
+            with open(password, "w", encoding="utf-8") as file:
+                file.write("correct horse battery staple")
+            self.run("user", "create", email, "--name", "A guest", "--password-file", password)
+        self.run("member", "add", slug, email, "--role", "owner")
+        with open(password, encoding="utf-8") as file:
+            return sign_in(f"http://{slug}.{DOMAIN}:{self.port}", email, file.read())
 
     def settled(self, slug, status):
         """Waits until the tenant is as it should be."""

@@ -26,10 +26,12 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 class Steady:
     """Clients that ask in turn for each of the hosts, `rate` times a second together, until the block ends. With a
-    `body`, they send it by POST."""
+    `body`, they send it by POST; with a
+    `cookie`, as somebody who signed in."""
 
-    def __init__(self, port, hosts, *, rate, clients, closing, path="/", body=None):
+    def __init__(self, port, hosts, *, rate, clients, closing, path="/", body=None, cookie=None):
         self.port, self.hosts, self.closing, self.path, self.body = port, hosts, closing, path, body
+        self._headers = HEADERS | ({"Cookie": cookie, "Sec-Fetch-Site": "same-origin"} if cookie else {})
         self.answered, self.failures = 0, []
         self._pause = clients / rate
         self._ended = threading.Event()
@@ -69,7 +71,7 @@ class Steady:
     def _one(self, connection, host):
         """What was wrong with one request, if anything."""
         try:
-            headers = {"Host": host, **HEADERS}
+            headers = {"Host": host, **self._headers}
             if self.closing:
                 headers["Connection"] = "close"
             if self.body is not None:

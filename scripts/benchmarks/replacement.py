@@ -20,9 +20,10 @@ def figures():
     with installation() as freehold:
         freehold.create(SLUG)
         freehold.settled(SLUG, "running")
+        cookie = freehold.session(SLUG)
         second_release(freehold)
-        yield from while_moved(freehold)
-        yield from while_brought_up(freehold)
+        yield from while_moved(freehold, cookie)
+        yield from while_brought_up(freehold, cookie)
 
 
 def second_release(freehold):
@@ -33,17 +34,17 @@ def second_release(freehold):
     freehold.up(stack__file=stack)
 
 
-def visitors(freehold, host, path, body=None):
+def visitors(freehold, host, path, body=None, cookie=None):
     """Who keeps a connection, and who makes a new one for each request."""
     return [
-        Steady(freehold.port, [host], rate=60, clients=3, closing=closing, path=path, body=body)
+        Steady(freehold.port, [host], rate=60, clients=3, closing=closing, path=path, body=body, cookie=cookie)
         for closing in (False, True)
     ]
 
 
-def of_tenant(freehold):
-    path = "/api/vehicles?limit=1"
-    return visitors(freehold, HOST, path) + visitors(freehold, HOST, "/api/vehicles", VEHICLE)
+def of_tenant(freehold, cookie):
+    readers = visitors(freehold, HOST, "/api/vehicles?limit=1", cookie=cookie)
+    return readers + visitors(freehold, HOST, "/api/vehicles", VEHICLE, cookie)
 
 
 @contextlib.contextmanager
@@ -54,9 +55,9 @@ def at_work(loads):
         yield
 
 
-def while_moved(freehold):
+def while_moved(freehold, cookie):
     releases = [release["version"] for release in freehold.ask("GET", "/api/v1/releases")[1]["items"]]
-    loads, seconds = of_tenant(freehold), []
+    loads, seconds = of_tenant(freehold, cookie), []
     with at_work(loads):
         for move in range(MOVES):
             watch = Stopwatch()
@@ -70,8 +71,8 @@ def while_moved(freehold):
     yield Figure("move to another release, under load", "s", seconds)
 
 
-def while_brought_up(freehold):
-    loads = of_tenant(freehold) + visitors(freehold, DOMAIN, "/healthz")
+def while_brought_up(freehold, cookie):
+    loads = of_tenant(freehold, cookie) + visitors(freehold, DOMAIN, "/healthz")
     with at_work(loads):
         for up in range(UPS):
             # another setting is another container of each role; to the edge it is another text

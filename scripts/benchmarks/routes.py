@@ -8,7 +8,7 @@ from . import rows
 from .caller import Caller
 from .edge import Edge, cpu, memory, route, workers
 from .figures import Figure, percentile
-from .freehold import DOMAIN, Stopwatch, free_port, installation, until
+from .freehold import DOMAIN, PAGE, Stopwatch, free_port, installation, until
 from .load import Steady, failed, flood
 from .nginx import APP, MAP, STATIC, nginx
 
@@ -113,7 +113,7 @@ def added(freehold, edge, at_once):
     """What the edge adds to a request, against an nginx with one static upstream and otherwise the same settings."""
     pattern = f"pattern.{DOMAIN}"
     with static(freehold, edge, edge.address(pattern), pattern) as reference:
-        sides = [Side(one, port, [pattern]) for one, port in ((edge.container, freehold.port), reference)]
+        sides = [Side(one, port, [pattern], PAGE) for one, port in ((edge.container, freehold.port), reference)]
         yield from told("a tenant's page", *alone(sides), aim=1.05)
     with static(freehold, edge, f"127.0.0.1:{at_once.port}", ASKED[0]) as reference:
         sides = [Side(one, port, ASKED) for one, port in ((edge.container, freehold.port), reference)]
@@ -131,10 +131,10 @@ def static(freehold, edge, app, host):
 class Side:
     """One of two that are compared."""
 
-    def __init__(self, container, port, hosts):
+    def __init__(self, container, port, hosts, path="/"):
         self.port, self.hosts, self.workers = port, hosts, workers(container)
         # who comes alone stays where he is
-        self.caller = Caller(port, hosts[:1])
+        self.caller = Caller(port, hosts[:1], path)
 
     def cpu(self):
         return cpu(self.workers)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, COOKIE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct Wish {
     pub host: String,
+    /// Of a session of theirs, where they need one.
+    pub cookie: String,
     pub path: &'static str,
     /// Sent by POST; without one it is a GET.
     pub body: Option<&'static str>,
@@ -124,6 +126,8 @@ async fn ask(port: u16, wish: &Wish, connection: &mut Option<Connection>) -> Res
         .uri(wish.path)
         .header(HOST, &wish.host)
         .header(CONTENT_TYPE, "application/json")
+        .header(COOKIE, &wish.cookie)
+        .header("sec-fetch-site", "same-origin")
         .body(Full::new(Bytes::from(wish.body.unwrap_or_default())))
         .map_err(|error| error.to_string())?;
     let response = sender.send_request(request).await.map_err(|error| chain(&error))?;

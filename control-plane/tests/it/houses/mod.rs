@@ -4,6 +4,7 @@ mod apart;
 mod bad_input;
 mod crashes;
 mod faults;
+mod guest;
 pub mod installation;
 mod isolation;
 mod life;

@@ -28,15 +28,15 @@ fn abrupt() -> String {
     stack.replace(graceful, "    stop_signal: SIGKILL\n    stop_seconds: 1")
 }
 
-fn wish(host: &str, path: &'static str, body: Option<&'static str>, kept: bool) -> Wish {
-    Wish { host: host.to_owned(), path, body, kept }
+fn wish(host: &str, cookie: &str, path: &'static str, body: Option<&'static str>, kept: bool) -> Wish {
+    Wish { host: host.to_owned(), cookie: cookie.to_owned(), path, body, kept }
 }
 
 /// Readers and writers of a tenant, on kept connections and on new ones.
-fn visitors(host: &str) -> Vec<Wish> {
+fn visitors(host: &str, cookie: &str) -> Vec<Wish> {
     [None, Some(VEHICLE)]
         .into_iter()
-        .flat_map(|body| [true, true, false].map(|kept| wish(host, "/api/vehicles", body, kept)))
+        .flat_map(|body| [true, true, false].map(|kept| wish(host, cookie, "/api/vehicles", body, kept)))
         .collect()
 }
 
@@ -44,11 +44,11 @@ fn visitors(host: &str) -> Vec<Wish> {
 struct Upload(Visitor);
 
 impl Upload {
-    async fn begin(installation: &Installation, host: &str) -> Self {
+    async fn begin(installation: &Installation, host: &str, cookie: &str) -> Self {
         let mut visitor = raw(installation).await;
         let head = format!(
             "POST /api/vehicles HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
-             Transfer-Encoding: chunked\r\n\r\n"
+             Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\nTransfer-Encoding: chunked\r\n\r\n"
         );
         visitor.send(head).await;
         let mut upload = Self(visitor);
@@ -95,9 +95,9 @@ async fn raw(installation: &Installation) -> Visitor {
 }
 
 /// A stream of what happens at the tenant; it tells from now on.
-async fn listen(installation: &Installation, host: &str) -> Visitor {
+async fn listen(installation: &Installation, host: &str, cookie: &str) -> Visitor {
     let mut stream = raw(installation).await;
-    stream.send(format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+    stream.send(format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n")).await;
     stream.read_until("listening").await;
     stream
 }
@@ -129,6 +129,7 @@ async fn a_tenant_moves_to_another_release_without_a_lost_request() {
     let admin = Admin::of(&installation);
     admin.create("acme").await;
     let (house, host) = (house_of(&installation, "acme"), admin.host("acme"));
+    let cookie = admin.session("acme").await;
     let first = releases(&installation);
     let stack = installation.path("stack.yaml");
     std::fs::write(&stack, abrupt()).expect("a stack file");
@@ -142,11 +143,11 @@ async fn a_tenant_moves_to_another_release_without_a_lost_request() {
     };
 
     // to the abrupt release: what began at the old app ends there, within the time that the old release gives it
-    let load = Load::begin(installation.port, visitors(&host));
+    let load = Load::begin(installation.port, visitors(&host, &cookie));
     load.goes_on(50).await;
     let old = containers(&installation, &house, "app").remove(0);
-    let mut stream = listen(&installation, &host).await;
-    let mut upload = Upload::begin(&installation, &host).await;
+    let mut stream = listen(&installation, &host, &cookie).await;
+    let mut upload = Upload::begin(&installation, &host, &cookie).await;
     move_to(abrupt).await;
     wait::until("the old app is told to stop", || async {
         let said = docker(&["logs", "--tail", "200", &old]);
@@ -163,7 +164,7 @@ async fn a_tenant_moves_to_another_release_without_a_lost_request() {
     // and back, from an app that is gone the moment it is told to stop
     let edge = edge(&installation);
     let before = edge.routes().await.expect("routes");
-    let mut upload = Upload::begin(&installation, &host).await;
+    let mut upload = Upload::begin(&installation, &host, &cookie).await;
     move_to(gentle).await;
     wait::until("the new app is routed", || async {
         let now = edge.routes().await.map_err(|error| error.to_string())?;
@@ -197,7 +198,7 @@ async fn the_control_plane_and_the_edges_configuration_change_without_a_lost_req
     let installation = Installation::up();
     let admin = Admin::of(&installation);
     admin.create("acme").await;
-    let host = admin.host("acme");
+    let (host, cookie) = (admin.host("acme"), admin.session("acme").await);
     let too_large = async || {
         let mut visitor = raw(&installation).await;
         let head = format!("POST /api/vehicles HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9000000\r\n");
@@ -207,12 +208,12 @@ async fn the_control_plane_and_the_edges_configuration_change_without_a_lost_req
     let services = ["api", "gateway", "worker", "edge"];
     let before = services.map(|role| installation.platform_containers(role));
 
-    let mut wishes = visitors(&host);
-    wishes.extend([true, false].map(|kept| wish(&installation.domain, "/healthz", None, kept)));
+    let mut wishes = visitors(&host, &cookie);
+    wishes.extend([true, false].map(|kept| wish(&installation.domain, "", "/healthz", None, kept)));
     let load = Load::begin(installation.port, wishes);
     load.goes_on(50).await;
-    let mut stream = listen(&installation, &host).await;
-    let upload = Upload::begin(&installation, &host).await;
+    let mut stream = listen(&installation, &host, &cookie).await;
+    let upload = Upload::begin(&installation, &host, &cookie).await;
 
     // Another setting is another container of each role, as another build is; to the edge it is another text.
     rewrite(&installation, |text| text.replace("edge: { ", "edge: { body_mib: 8, "));
@@ -263,7 +264,7 @@ async fn another_edge_takes_the_place_of_the_one_before_or_leaves_it_there() {
     let installation = Installation::up();
     let admin = Admin::of(&installation);
     admin.create("acme").await;
-    let host = admin.host("acme");
+    let (host, cookie) = (admin.host("acme"), admin.session("acme").await);
     let names = std::fs::read_to_string(installation.path("images.json")).expect("images");
     let mut names: Value = serde_json::from_str(&names).expect("JSON");
     let ours = names["edge"].as_str().expect("an image").to_owned();
@@ -282,8 +283,8 @@ async fn another_edge_takes_the_place_of_the_one_before_or_leaves_it_there() {
     assert_eq!(installation.platform_containers("edge"), before);
     admin.answers("acme", "/", "acme").await;
 
-    let mut stream = listen(&installation, &host).await;
-    let upload = Upload::begin(&installation, &host).await;
+    let mut stream = listen(&installation, &host, &cookie).await;
+    let upload = Upload::begin(&installation, &host, &cookie).await;
     let mut command = up_with("");
     let up = tokio::task::spawn_blocking(move || command.output().expect("the binary runs"));
     wait::until("another edge stands beside the one before", || async {

@@ -1,8 +1,12 @@
 //! Tenants of a test's installation, through the API and through their own front doors.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::guest;
 use super::installation::Installation;
 use super::visitor::{self, Answer};
 use super::wait;
@@ -11,12 +15,14 @@ use super::wait;
 pub struct Admin<'a> {
     pub installation: &'a Installation,
     token: String,
+    /// Sessions of the guest at tenants' apps, by slug.
+    sessions: Mutex<HashMap<String, String>>,
 }
 
 impl<'a> Admin<'a> {
     pub fn of(installation: &'a Installation) -> Self {
         let token = installation.run(&["token"]).trim().to_owned();
-        Self { installation, token }
+        Self { installation, token, sessions: Mutex::default() }
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
@@ -75,10 +81,55 @@ impl<'a> Admin<'a> {
         format!("{slug}.{}", self.installation.domain)
     }
 
-    /// What a visitor of the tenant gets.
+    /// What a member of the tenant gets.
     pub async fn visit(&self, slug: &str, path: &str) -> Answer {
-        let answer = visitor::get(self.installation.port, &self.host(slug), path).await;
+        let answer = self.as_guest(slug, Method::GET, path, String::new()).await;
         answer.unwrap_or_else(|error| panic!("{slug}{path}: {error}"))
+    }
+
+    /// The cookie of a session at the tenant's app, which a member signed in for as people do.
+    pub async fn session(&self, slug: &str) -> String {
+        let signed_in = self.signed_in(slug).await;
+        signed_in.unwrap_or_else(|error| panic!("nobody can sign in to {slug}: {error}"))
+    }
+
+    async fn signed_in(&self, slug: &str) -> Result<String, String> {
+        guest::invite(self.installation)?;
+        guest::let_in(self.installation, slug)?;
+        let cookie = guest::sign_in(self.installation, &self.host(slug)).await?;
+        self.sessions.lock().expect("no panic").insert(slug.to_owned(), cookie.clone());
+        Ok(cookie)
+    }
+
+    /// One request of a member, who signs in first where the app wants them to and they can.
+    async fn as_guest(&self, slug: &str, method: Method, path: &str, body: String) -> Result<Answer, String> {
+        let held = self.sessions.lock().expect("no panic").get(slug).cloned().unwrap_or_default();
+        let answer = self.with_cookie(slug, method.clone(), path, &body, &held).await?;
+        let to = answer.headers.get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
+        if answer.status != StatusCode::UNAUTHORIZED && !to.starts_with("/auth/sign-in") {
+            return Ok(answer);
+        }
+        match self.signed_in(slug).await {
+            Ok(cookie) => self.with_cookie(slug, method, path, &body, &cookie).await,
+            Err(error) => Err(format!("{answer:?}; nobody can sign in: {error}")),
+        }
+    }
+
+    async fn with_cookie(
+        &self,
+        slug: &str,
+        method: Method,
+        path: &str,
+        body: &str,
+        cookie: &str,
+    ) -> Result<Answer, String> {
+        let mut headers =
+            vec![("accept", "application/json"), ("sec-fetch-site", "same-origin"), ("cookie", cookie)];
+        if !body.is_empty() {
+            headers.push(("content-type", "application/json"));
+        }
+        let (port, host) = (self.installation.port, self.host(slug));
+        visitor::send(port, method, &host, path, &headers, body.to_owned()).await
     }
 
     /// Adds a vehicle in the tenant's app.
@@ -88,18 +139,14 @@ impl<'a> Admin<'a> {
     }
 
     pub async fn post(&self, slug: &str, path: &str, body: Value) -> Answer {
-        let headers = [("content-type", "application/json"), ("accept", "application/json")];
-        let host = self.host(slug);
-        let answer =
-            visitor::send(self.installation.port, Method::POST, &host, path, &headers, body.to_string())
-                .await;
+        let answer = self.as_guest(slug, Method::POST, path, body.to_string()).await;
         answer.unwrap_or_else(|error| panic!("{slug}{path}: {error}"))
     }
 
     /// Waits until the app answers with what was asked for.
     pub async fn answers(&self, slug: &str, path: &str, holds: &str) -> Answer {
         wait::until(&format!("{slug}{path} holds {holds}"), || async {
-            let answer = visitor::get(self.installation.port, &self.host(slug), path).await?;
+            let answer = self.as_guest(slug, Method::GET, path, String::new()).await?;
             if answer.status == StatusCode::OK && answer.body.contains(holds) {
                 Ok(answer)
             } else {
