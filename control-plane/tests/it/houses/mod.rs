@@ -11,6 +11,7 @@ mod life;
 pub mod load;
 mod mailed;
 pub mod objects;
+mod people;
 mod repair;
 mod replacement;
 mod tenants;
