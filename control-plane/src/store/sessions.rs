@@ -124,6 +124,22 @@ pub async fn prolong(tx: &mut Tx, id: SessionId, expires_at: DateTime<Utc>, addr
     Ok(())
 }
 
+/// Lets a live session last until then, if it would end before.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn last_until(tx: &mut Tx, id: SessionId, expires_at: DateTime<Utc>) -> Result<()> {
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "update freehold.sessions set last_used_at = now(), expires_at = greatest(expires_at, $2)
+          where id = $1 and {LIVE}"
+    )))
+    .bind(id)
+    .bind(expires_at)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
 /// A live session that goes on by refresh tokens, for this transaction alone until its end.
 ///
 /// # Errors

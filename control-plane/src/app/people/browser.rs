@@ -87,12 +87,9 @@ impl App {
     /// When the registry cannot be reached.
     pub(in super::super) async fn last_on(&self, session: SessionId) -> Result<()> {
         let mut tx = self.begin_as_system().await?;
-        if let Some(kept) = sessions::lock(&mut tx, session).await? {
+        if let Some(kept) = sessions::of_browser(&mut tx, session).await? {
             let ends_at = ends(kept.created_at, Utc::now(), self.rest(kept.remembered));
-            // That it is in use was noted already when it was looked whose it is.
-            if ends_at.signed_duration_since(kept.expires_at) > EXACT {
-                sessions::prolong(&mut tx, session, ends_at, &kept.address).await?;
-            }
+            sessions::last_until(&mut tx, session, ends_at).await?;
         }
         Ok(tx.commit().await?)
     }
