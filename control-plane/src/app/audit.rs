@@ -279,7 +279,7 @@ pub struct Verified {
     pub entries: i64,
     /// The last link, in hex: who keeps it can tell later whether the end was cut off.
     pub head: String,
-    /// Entries that have no place yet.
+    /// Entries that had no place when the look began.
     pub waiting: usize,
     pub broken: Option<Broken>,
 }
@@ -293,6 +293,10 @@ impl App {
         let mut walk = Walk::default();
         let mut broken = None;
         let mut known_is_there = known.is_none();
+        // Before the walk: what gets its place meanwhile is then counted at least once.
+        let mut tx = self.begin_as_system().await?;
+        let waiting = rows::unlinked(&mut tx, BATCH).await?;
+        tx.commit().await?;
         'chain: loop {
             let mut tx = self.begin_as_system().await?;
             let entries = rows::linked_from(&mut tx, walk.position + 1, LOOKED_AT).await?;
@@ -321,9 +325,6 @@ impl App {
         if broken.is_none() && !known_is_there {
             broken = Some(Broken::Missing(known.map_or(0, |(position, _)| position)));
         }
-        let mut tx = self.begin_as_system().await?;
-        let waiting = rows::unlinked(&mut tx, BATCH).await?;
-        tx.commit().await?;
         // One that waits and was not sealed by us was put in by somebody else.
         let foreign = waiting.iter().any(|entry| sealed(&self.auditor.key, entry).as_slice() != entry.seal);
         if broken.is_none() && foreign {
