@@ -3,6 +3,7 @@
 mod routes;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};
@@ -14,7 +15,7 @@ use control_plane::identity::tokens::{
 };
 use control_plane::model::ids::{SessionId, TenantId, UserId};
 use control_plane::model::role::Role;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -241,6 +242,12 @@ impl Stage {
     }
 }
 
+/// Somebody else who signs tokens. The RSA key, which takes its time to be found, is one for all of them.
+fn foreign() -> Issuer {
+    static ID_KEY: LazyLock<SecretString> = LazyLock::new(generate_id_key);
+    Issuer::from_pems(&generate_key(), &ID_KEY, Config::default().public_url()).expect("an issuer")
+}
+
 /// A user of this kind, put into the registry as they are; their token.
 async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Role)>, kind: Kind) -> String {
     let (id, session) = (UserId::random(), SessionId::random());
@@ -287,11 +294,9 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
     .expect("a session");
 
     let subject = Subject { id: id.to_string(), session: Some(session), ..Subject::default() };
-    let foreign = Issuer::from_pems(&generate_key(), &generate_id_key(), Config::default().public_url())
-        .expect("an issuer");
     match kind {
         Kind::Expired => world.issuer.issue_at(Utc::now() - TimeDelta::hours(1), subject, USER_AUDIENCE, 15),
-        Kind::Forged => foreign.issue(subject, USER_AUDIENCE, 15),
+        Kind::Forged => foreign().issue(subject, USER_AUDIENCE, 15),
         // also where a user's session would be taken for an admin's
         Kind::OfAnApp => {
             let tenant = place.map(|(tenant, _)| tenant).expect("a member");
