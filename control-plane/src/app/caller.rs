@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 
 use super::api_keys::Key;
 use super::error::{Error, OrNotFound};
-use super::tenants::find;
+use super::tenants::{find, locked};
 use super::{App, Result};
 use crate::identity::api_keys;
 use crate::identity::permissions::{Permission, allows};
@@ -372,7 +372,24 @@ impl App {
         Ok(Permit { role: Some(role), ..permit.clone() })
     }
 
-    /// The same for what only platform admins do in a tenant.
+    /// Begins a change in a tenant: nobody changes it meanwhile, and the caller may still make it.
+    ///
+    /// # Errors
+    /// As [`App::permit`].
+    pub(super) async fn holding(
+        &self,
+        caller: &Caller,
+        reference: &str,
+        permission: Permission,
+    ) -> Result<(Tx, Permit)> {
+        let permit = self.permit(caller, reference, permission).await?;
+        let mut tx = self.store.begin(permit.scope).await?;
+        locked(&mut tx, permit.tenant).await?;
+        let permit = Self::still_may(&mut tx, caller, &permit, permission).await?;
+        Ok((tx, permit))
+    }
+
+    /// What only platform admins do in a tenant, as [`App::permit`].
     ///
     /// # Errors
     /// `NotFound` when there is none, or none for this caller; `Forbidden` for those who belong there.

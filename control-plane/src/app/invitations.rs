@@ -98,15 +98,6 @@ async fn held(tx: &mut Tx, permit: &Permit, id: &str) -> Result<InvitationRecord
 }
 
 impl App {
-    /// Begins a change of a tenant's invitations: nobody changes the tenant meanwhile, and the caller may still make it.
-    async fn inviting(&self, caller: &Caller, tenant: &str) -> Result<(Tx, Permit)> {
-        let permit = self.permit(caller, tenant, Permission::MembersInvite).await?;
-        let mut tx = self.store.begin(permit.scope).await?;
-        locked(&mut tx, permit.tenant).await?;
-        let permit = Self::still_may(&mut tx, caller, &permit, Permission::MembersInvite).await?;
-        Ok((tx, permit))
-    }
-
     /// The invitations that a listing asks for, a page of them, the newest first.
     ///
     /// # Errors
@@ -143,7 +134,7 @@ impl App {
         email: &str,
         role: Role,
     ) -> Result<InvitationRecord> {
-        let (mut tx, permit) = self.inviting(caller, tenant).await?;
+        let (mut tx, permit) = self.holding(caller, tenant, Permission::MembersInvite).await?;
         let email: Email = email.parse().map_err(|error| Error::wrong("email", error))?;
         within(&permit, role)?;
         match memberships::by_email(&mut tx, permit.tenant, &email).await {
@@ -204,7 +195,7 @@ impl App {
         tenant: &str,
         id: &str,
     ) -> Result<InvitationRecord> {
-        let (mut tx, permit) = self.inviting(caller, tenant).await?;
+        let (mut tx, permit) = self.holding(caller, tenant, Permission::MembersInvite).await?;
         let before = held(&mut tx, &permit, id).await?;
         if before.status != InvitationStatus::Expired {
             open(&before)?;
@@ -224,7 +215,7 @@ impl App {
     /// # Errors
     /// `NotFound`; `NotNow` when it was accepted.
     pub async fn revoke_invitation(&self, caller: &Caller, tenant: &str, id: &str) -> Result<()> {
-        let (mut tx, permit) = self.inviting(caller, tenant).await?;
+        let (mut tx, permit) = self.holding(caller, tenant, Permission::MembersInvite).await?;
         let invitation = held(&mut tx, &permit, id).await?;
         match invitation.status {
             InvitationStatus::Accepted => {

@@ -8,7 +8,7 @@ use super::caller::{Permit, Who};
 use super::error::{Error, OrNotFound};
 use super::members::find_member;
 use super::rules::{self, Findings};
-use super::tenants::{locked, slug_of};
+use super::tenants::slug_of;
 use super::{App, Caller, Page, Result};
 use crate::identity::permissions::Permission;
 use crate::model::ids::{ProjectId, UserId};
@@ -90,15 +90,6 @@ impl App {
         let (mut tx, permit) = self.holding(caller, tenant, Permission::TenantRead).await?;
         let seen = Seen::find(&mut tx, caller, permit, reference).await?;
         Ok((tx, seen))
-    }
-
-    /// Holds the tenant, in which the caller may do this still.
-    async fn holding(&self, caller: &Caller, tenant: &str, permission: Permission) -> Result<(Tx, Permit)> {
-        let permit = self.permit(caller, tenant, permission).await?;
-        let mut tx = self.store.begin(permit.scope).await?;
-        locked(&mut tx, permit.tenant).await?;
-        let permit = Self::still_may(&mut tx, caller, &permit, permission).await?;
-        Ok((tx, permit))
     }
 
     /// The projects that a listing asks for and the caller sees, a page of them, by their slugs.

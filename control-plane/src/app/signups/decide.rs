@@ -76,11 +76,8 @@ impl App {
         id: &str,
         reason: &str,
     ) -> Result<SignupRecord> {
-        let permit = self.permit(caller, tenant, Permission::SignupsDecide).await?;
+        let (mut tx, permit) = self.holding(caller, tenant, Permission::SignupsDecide).await?;
         let id = parse(id)?;
-        let mut tx = self.store.begin(permit.scope).await?;
-        locked(&mut tx, permit.tenant).await?;
-        Self::still_may(&mut tx, caller, &permit, Permission::SignupsDecide).await?;
         let signup = signups::get(&mut tx, id).await.or_not_found("signup")?;
         of_tenant(&signup, &permit)?;
         self.reject(tx, caller, id, reason).await
