@@ -117,6 +117,8 @@ impl From<store::Error> for Error {
                 Conflict::SlugTaken | Conflict::HostTaken => Self::Taken(Wrong::new("slug", conflict)),
                 Conflict::EmailTaken => Self::Taken(Wrong::new("email", conflict)),
                 Conflict::ProjectTaken => Self::Taken(Wrong::new("slug", conflict)),
+                Conflict::ProviderTaken => Self::Taken(Wrong::new("name", conflict)),
+                Conflict::BearerTaken => Self::Taken(Wrong::new("bearer_audience", conflict)),
                 Conflict::VersionTaken => Self::Taken(Wrong::new("version", conflict)),
                 Conflict::UnknownRelease => Self::wrong("release", conflict),
                 Conflict::NoSubnetLeft => Self::Exhausted(conflict.to_string()),
@@ -127,6 +129,8 @@ impl From<store::Error> for Error {
                 | Conflict::OperationBegun
                 | Conflict::MemberAlready
                 | Conflict::NoMember
+                | Conflict::ProviderRequired
+                | Conflict::LinkedAlready
                 | Conflict::PendingAlready => Self::NotNow(conflict.to_string()),
             },
         }

@@ -117,6 +117,11 @@ uuid_id!(
     "grant id"
 );
 uuid_id!(
+    /// An OpenID provider outside.
+    ProviderId,
+    "provider id"
+);
+uuid_id!(
     /// A volume's row.
     VolumeId,
     "volume id"

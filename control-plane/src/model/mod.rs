@@ -12,6 +12,7 @@ pub mod letter;
 pub mod observed;
 pub mod operation;
 pub mod plan;
+pub mod provider;
 pub mod release;
 pub mod role;
 pub mod secret;

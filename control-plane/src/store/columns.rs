@@ -11,12 +11,13 @@ use crate::model::email::Email;
 use crate::model::hostname::HostName;
 use crate::model::ids::{
     AdminId, AuditId, GrantId, HouseId, InvitationId, KeyId, KeyPrefix, MailId, OperationId, ProjectId,
-    ReleaseId, SessionId, SignupId, TenantId, UserId, VolumeId,
+    ProviderId, ReleaseId, SessionId, SignupId, TenantId, UserId, VolumeId,
 };
 use crate::model::invitation::InvitationStatus;
 use crate::model::letter::MailState;
 use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::plan::PlanName;
+use crate::model::provider::{IssuerUrl, ProviderName};
 use crate::model::role::{ProjectRole, Role};
 use crate::model::secret::SecretPurpose;
 use crate::model::signup::{SignupKind, SignupMode, SignupState};
@@ -95,10 +96,12 @@ text_columns!(
     KeyStatus,
     MailState,
     InvitationStatus,
+    IssuerUrl,
     OperationKind,
     OperationState,
     PlanName,
     ProjectRole,
+    ProviderName,
     Role,
     SecretPurpose,
     ServiceName,
@@ -118,6 +121,7 @@ uuid_columns!(
     MailId,
     OperationId,
     ProjectId,
+    ProviderId,
     ReleaseId,
     SessionId,
     SignupId,

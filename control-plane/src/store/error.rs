@@ -41,6 +41,14 @@ pub enum Conflict {
     PendingAlready,
     /// A project of the tenant has this slug.
     ProjectTaken,
+    /// A provider of the same tenant, or of the platform, has this name.
+    ProviderTaken,
+    /// Another provider takes tokens of this issuer for this audience.
+    BearerTaken,
+    /// A tenant requires the provider.
+    ProviderRequired,
+    /// The subject, or the user, is linked to another at this provider.
+    LinkedAlready,
     /// The pool has no free subnet; it must be enlarged or a tenant erased.
     NoSubnetLeft,
     /// The tenant is deleted; it can only be restored or erased.
@@ -69,6 +77,10 @@ impl fmt::Display for Conflict {
             Self::NoMember => "they are no member of the tenant",
             Self::PendingAlready => "it is pending already",
             Self::ProjectTaken => "a project has this slug",
+            Self::ProviderTaken => "a provider has this name",
+            Self::BearerTaken => "another provider takes tokens of this issuer for this audience",
+            Self::ProviderRequired => "a tenant requires the provider",
+            Self::LinkedAlready => "another is linked at this provider",
             Self::NoSubnetLeft => "no subnet is left in the address pool",
             Self::Deleted => "the tenant is deleted",
             Self::NotDeleted => "the tenant is not deleted",
@@ -91,6 +103,10 @@ impl Conflict {
             "project_members_member_fkey" => Some(Self::NoMember),
             "invitations_open_key" | "signups_join_key" | "signups_open_key" => Some(Self::PendingAlready),
             "projects_slug_key" => Some(Self::ProjectTaken),
+            "providers_name_key" => Some(Self::ProviderTaken),
+            "providers_bearer_key" => Some(Self::BearerTaken),
+            "tenant_policies_provider_fkey" => Some(Self::ProviderRequired),
+            "identities_subject_key" | "identities_user_key" => Some(Self::LinkedAlready),
             "releases_version_key" => Some(Self::VersionTaken),
             "tenants_release_fkey" => Some(Self::UnknownRelease),
             _ => None,

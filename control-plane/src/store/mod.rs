@@ -15,6 +15,7 @@ pub mod error;
 pub mod failures;
 pub mod houses;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod leases;
 pub mod listener;
@@ -27,6 +28,7 @@ pub mod operations;
 pub mod pages;
 pub mod policies;
 pub mod projects;
+pub mod providers;
 pub mod records;
 pub mod releases;
 pub mod second_factors;
@@ -269,6 +271,7 @@ pub fn migrations() -> Vec<Migration> {
             "admin_second_factors",
             include_str!("../../../migrations/platform/V14__admin_second_factors.sql"),
         ),
+        file(16, "providers", include_str!("../../../migrations/platform/V16__providers.sql")),
     ]
 }
 

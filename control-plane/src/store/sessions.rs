@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::{Notice, Result, Tx, seconds};
 use crate::model::email::Email;
-use crate::model::ids::{SessionId, TenantId, UserId};
+use crate::model::ids::{ProviderId, SessionId, TenantId, UserId};
 use crate::model::role::Role;
 use crate::model::slug::Slug;
 
@@ -57,6 +57,10 @@ pub struct NewSession {
     pub refresh_hash: Vec<u8>,
     /// Of the secret in a browser's cookie, where it is held by one.
     pub browser_hash: Option<Vec<u8>>,
+    /// The provider that it came by; none for a password.
+    pub provider: Option<ProviderId>,
+    /// The one tenant that it is good in; none: all.
+    pub only_tenant: Option<TenantId>,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -67,8 +71,8 @@ pub struct NewSession {
 pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<bool> {
     let done = sqlx::query(
         "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash,
-                                        browser_hash, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
+                                        browser_hash, provider_id, only_tenant, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (id) do nothing",
     )
     .bind(new.id)
     .bind(new.user)
@@ -78,6 +82,8 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<bool> {
     .bind(new.second_factor)
     .bind(&new.refresh_hash)
     .bind(&new.browser_hash)
+    .bind(new.provider)
+    .bind(new.only_tenant)
     .bind(new.expires_at)
     .execute(tx.sql())
     .await?;
@@ -242,6 +248,29 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, except: Option<SessionId>, be
     Ok(done.rows_affected())
 }
 
+/// Ends the sessions that came by a provider, of everybody or of this user; how many.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn revoke_by_provider(
+    tx: &mut Tx,
+    provider: ProviderId,
+    user: Option<UserId>,
+    because: &str,
+) -> Result<usize> {
+    let users: Vec<UserId> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "update freehold.sessions set revoked_at = now(), revoked_because = $3
+          where provider_id = $1 and ($2::uuid is null or user_id = $2) and {LIVE} returning user_id"
+    )))
+    .bind(provider)
+    .bind(user)
+    .bind(because)
+    .fetch_all(tx.sql())
+    .await?;
+    users.iter().for_each(|user| tx.tell(Notice::Person(*user)));
+    Ok(users.len())
+}
+
 /// Forgets sessions that are over for longer than this.
 ///
 /// # Errors
@@ -265,6 +294,10 @@ pub struct HolderRecord {
     pub has_second_factor: bool,
     /// Whether they gave it for this session.
     pub second_factor: bool,
+    /// The provider that they came by; none for a password.
+    pub provider: Option<ProviderId>,
+    /// The one tenant that the session is good in; none: all.
+    pub only_tenant: Option<TenantId>,
     pub last_used_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
@@ -279,17 +312,21 @@ pub struct BelongingRecord {
     pub second_factor_required: bool,
 }
 
-/// Whose this session is, while it lasts: not of one that ended or was revoked, nor of a user who is suspended.
+/// Whose this session is, while it lasts: not of one that ended or was revoked or came by a provider that is disabled,
+/// nor of a user who is suspended.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn holder(tx: &mut Tx, id: SessionId) -> Result<Option<HolderRecord>> {
     Ok(sqlx::query_as(
-        "select s.user_id, u.email, u.name, u.verified_at, s.second_factor, s.last_used_at, s.expires_at,
+        "select s.user_id, u.email, u.name, u.verified_at, s.second_factor, s.provider_id as provider, s.only_tenant,
+                s.last_used_at, s.expires_at,
                 exists (select from freehold.second_factors f
                          where f.user_id = u.id and f.confirmed_at is not null) as has_second_factor
            from freehold.sessions s join freehold.users u on u.id = s.user_id
-          where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.suspended_at is null",
+           left join freehold.providers p on p.id = s.provider_id
+          where s.id = $1 and s.revoked_at is null and s.expires_at > now() and u.suspended_at is null
+            and (s.provider_id is null or p.enabled)",
     )
     .bind(id)
     .fetch_optional(tx.sql())

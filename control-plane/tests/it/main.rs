@@ -14,6 +14,7 @@ mod stack;
 mod store;
 mod store_deletion;
 mod store_leases;
+mod store_providers;
 mod store_scopes;
 mod store_tenants;
 mod support;

@@ -76,6 +76,8 @@ async fn each_role_may_do_its_part_and_no_more() {
         "select * from freehold.oauth_grants",
         "select * from freehold.admins",
         "select * from freehold.api_keys",
+        "select * from freehold.providers",
+        "select * from freehold.identities",
         "select * from freehold.operations",
         "update freehold.tenants set desired_state = 'deleted'",
         "update freehold.doors set name = 'x'",
@@ -102,6 +104,7 @@ async fn each_role_may_do_its_part_and_no_more() {
     for statement in [
         "select * from freehold.admins",
         "select * from freehold.oauth_grants",
+        "select * from freehold.providers",
         "delete from freehold.oauth_clients",
         "update freehold.tenants set desired_state = 'deleted'",
         "update freehold.tenants set purge_at = now()",

@@ -20,6 +20,10 @@ const ROWS: &[&str] = &[
     "insert into freehold.projects (id, tenant_id, slug, name) values (gen_random_uuid(), $1, 'one', 'One')",
     "insert into freehold.project_members (tenant_id, project_id, user_id, role)
      select $1, id, $2, 'viewer' from freehold.projects where tenant_id = $1",
+    "insert into freehold.providers (id, tenant_id, name, title, issuer, client_id, claims)
+     select gen_random_uuid(), $1, 'one', 'One', 'https://login.example.test', 'us', '{}' where $2 is not null",
+    "insert into freehold.identities (provider_id, subject, user_id)
+     select id, 'one', $2 from freehold.providers where tenant_id = $1",
     "insert into freehold.tenant_policies (tenant_id) select $1 where $2 is not null",
     "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash, expires_at)
      select gen_random_uuid(), $2, '', '', false, false, '', now() + interval '1 day' where $1 is not null",
@@ -87,6 +91,10 @@ async fn tables(superuser: &mut PgConnection) -> Vec<Table> {
             "operation_events" => (
                 Some("operation_id in (select id from freehold.operations where tenant_id = $1)".to_owned()),
                 None,
+            ),
+            "identities" => (
+                Some("provider_id in (select id from freehold.providers where tenant_id = $1)".to_owned()),
+                Some("user_id = $1".to_owned()),
             ),
             _ => (
                 row.get::<bool, _>("by_tenant").then(|| "tenant_id = $1".to_owned()),
@@ -215,6 +223,15 @@ async fn nothing_is_written_for_another_and_nobody_can_step_around() {
     }
     let condition = Some(("role = 'owner' and tenant_id = $1", other.0));
     assert_eq!(count(&mut superuser, "memberships", condition).await, 1, "the other's is as it was");
+    // of sessions a tenant sees those that came by its own provider
+    let by_provider = "update freehold.sessions set provider_id = p.id, only_tenant = p.tenant_id
+                         from freehold.identities i join freehold.providers p on p.id = i.provider_id
+                        where i.user_id = sessions.user_id";
+    assert_eq!(count(&mut of_tenant, "sessions", None).await, 0);
+    sqlx::raw_sql(by_provider).execute(&mut superuser).await.expect("came by a provider");
+    let ended = "update freehold.sessions set revoked_at = now(), revoked_because = 'x'";
+    let done = sqlx::raw_sql(ended).execute(&mut of_tenant).await.expect(ended);
+    assert_eq!(done.rows_affected(), 1, "the own and no other");
 
     let mut of_person = scoped(&registry, None, Some(person)).await;
     let theirs = format!("update freehold.users set name = 'x' where id = '{stranger}'");

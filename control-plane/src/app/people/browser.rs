@@ -180,6 +180,8 @@ impl App {
             second_factor,
             refresh_hash: nobodys.hash().to_vec(),
             browser_hash: Some(held.hash().to_vec()),
+            provider: None,
+            only_tenant: None,
             expires_at: ends(now, now, self.rest(remember)),
         };
         if !sessions::create(&mut tx, &new).await? {

@@ -56,6 +56,8 @@ impl App {
             second_factor,
             refresh_hash: refresh.hash().to_vec(),
             browser_hash: None,
+            provider: None,
+            only_tenant: None,
             expires_at: ends_at,
         };
         sessions::create(tx, &session).await?;
