@@ -172,13 +172,12 @@ impl App {
         secret: &SecretString,
     ) -> Result<()> {
         let tenant = tenants::get(tx, invitation.tenant_id).await.or_not_found("tenant")?;
-        // What is behind the `#` is not sent to any server, so no log gets to see it.
         let url = self.settings.url_of(self.settings.domain.as_str());
         let letter = Letter::Invitation {
             tenant: tenant.name,
             inviter: caller.label(),
             role: invitation.role,
-            link: format!("{url}/invitations#token={}", secret.expose_secret()),
+            link: format!("{url}/invitations?token={}", secret.expose_secret()),
             days: DAYS,
         };
         mails::queue(tx, Some(tenant.id), &invitation.email, &letter).await?;

@@ -8,6 +8,7 @@ pub mod mail;
 pub mod nginx;
 pub mod pages;
 pub mod person;
+pub mod qr;
 pub mod stack;
 
 use std::sync::OnceLock;

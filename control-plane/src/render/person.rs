@@ -165,6 +165,13 @@ struct Link {
     text: String,
 }
 
+/// A picture, and what it says to those who do not see it.
+#[derive(Clone, Serialize)]
+struct Picture {
+    source: String,
+    says: &'static str,
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, Serialize)]
 struct Mistake {
@@ -180,6 +187,8 @@ pub struct PersonPage {
     heading: String,
     errors: Vec<Mistake>,
     lead: Vec<String>,
+    picture: Option<Picture>,
+    codes: Vec<String>,
     places: Vec<Link>,
     form: Option<Form>,
     onward: Option<Link>,
@@ -195,6 +204,8 @@ impl PersonPage {
             heading: heading.into(),
             errors: Vec::new(),
             lead: Vec::new(),
+            picture: None,
+            codes: Vec::new(),
             places: Vec::new(),
             form: None,
             onward: None,
@@ -206,6 +217,19 @@ impl PersonPage {
     #[must_use]
     pub fn lead(mut self, paragraph: impl Into<String>) -> Self {
         self.lead.push(paragraph.into());
+        self
+    }
+
+    /// A picture out of the page itself: `source` is an address of its data.
+    #[must_use]
+    pub fn picture(self, source: String, says: &'static str) -> Self {
+        Self { picture: Some(Picture { source, says }), ..self }
+    }
+
+    /// A text that people copy to the letter.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.codes.push(code.into());
         self
     }
 
@@ -258,7 +282,8 @@ impl PersonPage {
 }
 
 /// A reason as the rest of the program gives it, as people read it.
-fn sentence(text: &str) -> String {
+#[must_use]
+pub fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first: String = rest.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
@@ -279,6 +304,8 @@ mod tests {
             .field(Field::new(Kind::Checkbox, "remember", "Stay signed in", 3).value("yes"));
         PersonPage::new(Look::of(text, "#ffee00".parse().ok()), format!("Sign in to {text}"))
             .lead(text)
+            .picture(text.to_owned(), "A picture")
+            .code(text)
             .place("/there", text)
             .form(form)
             .onward("/there", text)

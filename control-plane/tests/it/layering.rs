@@ -33,6 +33,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("bollard", &["engine/docker"]),
     ("governor", &["http/limits"]),
     ("lettre", &["worker/mail"]),
+    ("qrcode", &["render"]),
     ("tera", &["render"]),
     ("refinery", &["database/migrate"]),
     ("refinery_core", &["database/migrate"]),

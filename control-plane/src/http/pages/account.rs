@@ -9,7 +9,7 @@ use super::answer::{Answer, Trouble, see_other, url};
 use super::cookie::Cookie;
 use super::form::Form;
 use super::visitor::Visitor;
-use super::{ACCOUNT, SIGN_IN, SIGN_OUT, done};
+use super::{ACCOUNT, SECOND_FACTOR, SIGN_IN, SIGN_OUT, done};
 use crate::http::AppState;
 use crate::render::person::{self, Field, Kind, Look, PersonPage};
 
@@ -40,6 +40,10 @@ pub(super) async fn show(State(state): State<AppState>, visitor: Visitor) -> Res
         page.lead("You belong to no place yet. Ask somebody there to invite you.")
     } else {
         places.iter().fold(page, |page, place| page.place(url(place, state.app.settings()), &place.name))
+    };
+    let page = match me.has_second_factor {
+        true => page,
+        false => page.link(SECOND_FACTOR, "Set up a second factor"),
     };
     Ok(Answer::new(StatusCode::OK, page.form(form())).into_response())
 }

@@ -133,7 +133,7 @@ pub(crate) fn no_such_place(place: Option<&Place>) -> Response {
         Some(place) => page.onward(way::Way::to_join(&place.slug).as_str(), "Ask to join"),
         None => page,
     };
-    let page = page.link("/account", "Your account and where you belong");
+    let page = page.link(super::ACCOUNT, "Your account and where you belong");
     Answer::new(StatusCode::NOT_FOUND, page).into_response()
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn no_such_place(place: Option<&Place>) -> Response {
 pub(crate) fn suspended(place: &Place) -> Response {
     let page = PersonPage::new(look(Some(place)), "You are suspended here")
         .lead("Its admins can let you in again.")
-        .link("/account", "Your account and where else you belong");
+        .link(super::ACCOUNT, "Your account and where else you belong");
     Answer::new(StatusCode::FORBIDDEN, page).into_response()
 }
 
@@ -152,12 +152,12 @@ pub(crate) fn second_factor_required(place: &Place, has_one: bool, to: &str) -> 
     let to = way::Way::read(to);
     let page = if has_one {
         page.lead("You signed in without one. Sign in again, and enter a code of your authenticator app.")
+            .onward(way::link(super::SIGN_IN, to.as_ref()), "Sign in again")
     } else {
         page.lead("Whoever comes in here signs in with a second factor, and you have none yet.")
-            .lead("Set one up for your account, then sign in again.")
+            .onward(way::link(super::SECOND_FACTOR, to.as_ref()), "Set one up")
     };
-    let page =
-        page.onward(way::link("/sign-in", to.as_ref()), "Sign in again").link("/account", "Your account");
+    let page = page.link(super::ACCOUNT, "Your account");
     Answer::new(StatusCode::FORBIDDEN, page).into_response()
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn confirm_sign_out(
     let page = PersonPage::new(look(place), "Sign out?")
         .lead(format!("You are signed in as {name}. Signing out ends it in every app that you came to from here with this browser."))
         .form(form)
-        .link("/account", "Stay signed in");
+        .link(super::ACCOUNT, "Stay signed in");
     Answer::new(StatusCode::OK, page).leading_to(leads_to).into_response()
 }
 
@@ -252,7 +252,8 @@ mod tests {
         let to = "/oauth/authorize?client_id=x";
         for (has_one, to, href) in [
             (true, to, "/sign-in?to=%2Foauth%2Fauthorize%3Fclient_id%3Dx\""),
-            (false, "https://evil.example", "/sign-in\""),
+            (false, to, "/second-factor?to=%2Foauth%2Fauthorize%3Fclient_id%3Dx\""),
+            (false, "https://evil.example", "/second-factor\""),
         ] {
             let (status, text) = shown(second_factor_required(&open, has_one, to)).await;
             assert!(status == 403 && text.contains(href), "{text}");

@@ -7,8 +7,10 @@ pub(crate) mod answer;
 pub(crate) mod cookie;
 pub(crate) mod form;
 mod front;
+mod invitation;
 mod join;
 mod password;
+mod second_factor;
 mod sign_in;
 mod verify;
 pub(crate) mod visitor;
@@ -33,6 +35,8 @@ const FORGOT: &str = "/forgot-password";
 const RESET: &str = "/reset-password";
 const VERIFY: &str = "/verify-email";
 const JOIN: &str = "/join/";
+const INVITATION: &str = "/invitations";
+const SECOND_FACTOR: &str = "/second-factor";
 const ACCOUNT: &str = "/account";
 const SIGN_OUT: &str = "/sign-out";
 
@@ -49,6 +53,8 @@ pub(super) fn router(state: &AppState) -> Router<AppState> {
         .route(RESET, get(password::show_reset).post(password::reset))
         .route(VERIFY, get(verify::show).post(verify::take))
         .route("/join/{tenant}", get(join::show).post(join::take))
+        .route(INVITATION, get(invitation::show).post(invitation::take))
+        .route(SECOND_FACTOR, get(second_factor::show).post(second_factor::take))
         .route(ACCOUNT, get(account::show))
         .route(SIGN_OUT, get(account::show_sign_out).post(account::sign_out))
         .route_layer(from_fn_with_state(state.clone(), on_the_apex));
@@ -66,7 +72,7 @@ async fn on_the_apex(State(state): State<AppState>, request: Request, next: Next
 
 /// Whether a request is for one of these pages, and whether it is where something could be guessed or mail be sent.
 pub(super) fn of_people(method: &Method, path: &str) -> Option<bool> {
-    let known = [SIGN_IN, CODE, FORGOT, RESET, VERIFY, ACCOUNT, SIGN_OUT];
+    let known = [SIGN_IN, CODE, FORGOT, RESET, VERIFY, INVITATION, SECOND_FACTOR, ACCOUNT, SIGN_OUT];
     let ours = known.contains(&path) || path.starts_with(JOIN);
     ours.then(|| method == Method::POST && path != SIGN_OUT)
 }

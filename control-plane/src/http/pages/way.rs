@@ -5,6 +5,7 @@ use axum::extract::Query;
 use axum::http::Uri;
 use serde::Deserialize;
 
+use super::SECOND_FACTOR;
 use crate::app::{App, Error, Settings, places::Place};
 use crate::model::slug::Slug;
 
@@ -12,6 +13,7 @@ use crate::model::slug::Slug;
 const LONGEST: usize = 4_096;
 const AUTHORIZE: &str = "/oauth/authorize?";
 const JOIN: &str = "/join/";
+const INVITATION: &str = "/invitations?token=";
 
 /// A place on our own host to go on to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +34,23 @@ impl Way {
         // Nothing that ends a header, or that browsers take for a slash.
         let plain = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
         let ours = to.starts_with(AUTHORIZE)
-            || to.strip_prefix(JOIN).is_some_and(|slug| slug.parse::<Slug>().is_ok());
+            || to == SECOND_FACTOR
+            || to.strip_prefix(JOIN).is_some_and(|slug| slug.parse::<Slug>().is_ok())
+            || to.strip_prefix(INVITATION).is_some_and(is_secret);
         (plain && ours && to.len() <= LONGEST).then(|| Self(to.to_owned()))
     }
 
     pub(super) fn to_join(slug: &Slug) -> Self {
         Self(format!("{JOIN}{slug}"))
+    }
+
+    /// To the invitation of this secret, if it can be one.
+    pub(super) fn to_invitation(secret: &str) -> Option<Self> {
+        is_secret(secret).then(|| Self(format!("{INVITATION}{secret}")))
+    }
+
+    pub(super) fn to_second_factor() -> Self {
+        Self(SECOND_FACTOR.to_owned())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -82,6 +95,11 @@ impl Way {
     }
 }
 
+/// Whether a text may be a secret of a mail: it holds nothing that means something in an address.
+fn is_secret(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// A link to a page of ours with the way on behind it.
 pub(super) fn link(page: &str, way: Option<&Way>) -> String {
     way.map_or_else(|| page.to_owned(), |way| format!("{page}?to={}", encoded(way.as_str())))
@@ -107,7 +125,13 @@ mod tests {
 
     #[test]
     fn only_ways_of_our_own_count() {
-        for good in ["/oauth/authorize?client_id=x&state=%0d%0a", "/oauth/authorize?", "/join/acme"] {
+        for good in [
+            "/oauth/authorize?client_id=x&state=%0d%0a",
+            "/oauth/authorize?",
+            "/join/acme",
+            "/invitations?token=aB3-_",
+            "/second-factor",
+        ] {
             assert_eq!(Way::read(good).map(|way| way.0).as_deref(), Some(good));
         }
         for bad in [
@@ -128,6 +152,11 @@ mod tests {
             "/join/a/b",
             "/join/../account",
             "/join/acme?x",
+            "/invitations",
+            "/invitations?token=",
+            "/invitations?token=a&to=b",
+            "/invitations?token=a/../b",
+            "/second-factor?to=x",
             " /oauth/authorize?x",
         ] {
             assert_eq!(Way::read(bad), None, "{bad:?}");

@@ -21,8 +21,8 @@ pub async fn comes_in(installation: &Installation, sink: &Sink, tenant: &str) {
         found.ok_or_else(|| format!("{} others did", sink.taken().len()))
     })
     .await;
-    let link = mail.parts[0].1.split_whitespace().find(|word| word.contains("#token=")).expect("a link");
-    let (page, secret) = link.split_once("#token=").expect("a secret");
+    let link = mail.parts[0].1.split_whitespace().find(|word| word.contains("?token=")).expect("a link");
+    let (page, secret) = link.split_once("?token=").expect("a secret");
     assert!(page.starts_with(&format!("http://{}:{}/", installation.domain, installation.port)), "{page}");
 
     let accept = async || {

@@ -23,7 +23,7 @@ async fn mailed(world: &World, email: &str) -> String {
     .fetch_one(&mut sql)
     .await
     .expect("a mail");
-    let (page, secret) = link.split_once("#token=").expect("a secret");
+    let (page, secret) = link.split_once("?token=").expect("a secret");
     assert_eq!(page, "http://freehold.localhost:8080/invitations");
     secret.to_owned()
 }

@@ -18,6 +18,7 @@ mod oauth_refusals;
 mod oauth_sign_out;
 mod oauth_tokens;
 mod pages;
+mod pages_invitation;
 mod pages_join;
 mod pages_mail;
 mod pages_seen;

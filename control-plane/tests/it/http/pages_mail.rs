@@ -6,7 +6,7 @@ use super::people_sign_up::PASSWORD;
 
 impl super::World {
     /// The link in the latest letter of a kind to an address, without the host.
-    async fn link(&self, to: &str, kind: &str) -> String {
+    pub(super) async fn link(&self, to: &str, kind: &str) -> String {
         let letters = self.letters(to, kind).await;
         let link = letters.first().and_then(|letter| letter["link"].as_str()).expect("a link");
         format!("/{}", link.splitn(4, '/').nth(3).expect("a path"))

@@ -143,3 +143,44 @@ async fn a_real_browser_sets_a_password_anew_gives_a_code_and_asks_to_join() {
     browser.until_text("h1", "You asked to join").await;
     seen(&browser, "join-waiting").await;
 }
+
+#[tokio::test]
+async fn a_real_browser_takes_an_invitation_and_sets_a_second_factor_up() {
+    let site = Site::start().await;
+    let settings = json!({"color": "#7a1fa2"});
+    let acme = json!({"name": "Acme Fleet", "slug": "acme", "settings": settings});
+    site.world.post("/api/v1/tenants", acme).await.expect(202);
+    let email = super::people::new_address();
+    let offer = json!({"email": email, "role": "member"});
+    site.world.post("/api/v1/tenants/acme/invitations", offer).await.expect(201);
+    let browser = Browser::start().await;
+    let link = format!("{}{}", site.url(), site.world.link(&email, "invitation").await);
+    browser.go(&link).await;
+    browser.until_text("h1", "Join Acme Fleet").await;
+    seen(&browser, "invitation").await;
+    browser.fill("#name", "Grace").await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click("button").await;
+    browser.until_text("h1", "You belong to Acme Fleet").await;
+    seen(&browser, "invitation-taken").await;
+    browser.go(&link).await;
+    browser.until_text("h1", "This invitation is good no more").await;
+    seen(&browser, "invitation-spent").await;
+
+    browser.go(&format!("{}/second-factor", site.url())).await;
+    browser.fill("#email", &email).await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click("button").await;
+    browser.until_text("h1", "Set up a second factor").await;
+    seen(&browser, "second-factor").await;
+    browser.click("button").await;
+    browser.until_text("h1", "Scan this with your app").await;
+    let drawn = "document.querySelector('img.picture').naturalWidth > 0";
+    assert_eq!(browser.run(drawn).await, true, "the picture is drawn");
+    seen(&browser, "second-factor-secret").await;
+    let secret = browser.text("code").await.replace(' ', "");
+    browser.fill("#code", &super::people_second_factor::code(&secret, 0)).await;
+    browser.click("button").await;
+    browser.until_text("h1", "Your second factor is set up").await;
+    seen(&browser, "second-factor-codes").await;
+}
