@@ -46,6 +46,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::identity::checked::Remembering;
 use crate::identity::oauth::verifier::AppVerifier;
+use crate::identity::outside::Outside;
 use crate::identity::passwords::Hasher;
 use crate::identity::people_key::PeopleKey;
 use crate::identity::tokens::Issuer;
@@ -68,6 +69,8 @@ pub struct App {
     hasher: Hasher,
     /// What refresh tokens are derived by.
     key: PeopleKey,
+    /// The way to OpenID providers.
+    outside: Outside,
     auditor: Auditor,
     news: News,
     principals: Principals,
@@ -87,6 +90,7 @@ impl App {
         let auditor = Auditor::new(store.clone(), key.clone());
         let tidy = AbortOnDropHandle::new(tokio::spawn(people::keep_tidy(store.clone())));
         let hasher = Hasher::new(settings.people.argon2, settings.people.password_strength);
+        let outside = Outside::new(settings.providers.clone());
         let settings = Arc::new(settings);
         Self {
             store,
@@ -96,6 +100,7 @@ impl App {
             app_verifier,
             hasher,
             key,
+            outside,
             auditor,
             news,
             principals,
@@ -106,6 +111,12 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// The way to OpenID providers.
+    #[must_use]
+    pub fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     /// For what only platform admins may.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use crate::config::{ApiKeysConfig, Config, PeopleConfig};
+use crate::identity::outside::OutsideSettings;
 use crate::model::hostname::HostName;
 use crate::model::plan::{Plan, PlanName};
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub admins_need_second_factor: bool,
     /// How long keys are good, and how many there may be.
     pub api_keys: ApiKeysConfig,
+    /// How OpenID providers outside are talked to.
+    pub providers: OutsideSettings,
     /// How long a platform admin's token is valid.
     pub token_minutes: u32,
 }
@@ -47,6 +50,7 @@ impl From<&Config> for Settings {
             people: config.people.clone(),
             admins_need_second_factor: config.admin.require_second_factor,
             api_keys: config.api_keys.clone(),
+            providers: OutsideSettings::from(&config.providers),
             token_minutes: config.token_minutes,
         }
     }

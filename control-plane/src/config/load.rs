@@ -26,13 +26,14 @@ const OTHER_VARIABLES: [&str; 7] = [
 
 /// Settings that are paths; a relative one means the directory of the file it is written in, or the working
 /// directory if it comes from elsewhere.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 7] = [
     "home",
     "engine.socket",
     "stack.file",
     "stack.migrations",
     "mail.smtp.password_file",
     "mail.smtp.ca_file",
+    "providers.ca_file",
 ];
 
 /// The largest settings file that is read, in bytes.

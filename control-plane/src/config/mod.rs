@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod load;
 mod mail;
+mod providers;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use error::Error;
 pub use limits::LimitsConfig;
 pub use load::{Flag, Origin, Origins, Sources};
 pub use mail::{MailConfig, SmtpConfig, SmtpTls};
+pub use providers::ProvidersConfig;
 
 /// All settings of one installation, checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +56,7 @@ pub struct Config {
     pub people: PeopleConfig,
     pub api_keys: ApiKeysConfig,
     pub mail: MailConfig,
+    pub providers: ProvidersConfig,
     pub limits: LimitsConfig,
     /// How long a platform admin's token is valid, in minutes.
     pub token_minutes: u32,
@@ -299,6 +302,7 @@ impl Default for Config {
             },
             api_keys: ApiKeysConfig::default(),
             mail: MailConfig::default(),
+            providers: ProvidersConfig::default(),
             limits: LimitsConfig::default(),
             token_minutes: 720,
             log: LogConfig {

@@ -5,6 +5,7 @@ pub mod chain;
 pub mod checked;
 mod hashing;
 pub mod oauth;
+pub mod outside;
 pub mod passwords;
 pub mod people_key;
 pub mod permissions;

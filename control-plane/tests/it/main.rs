@@ -9,6 +9,7 @@ mod houses;
 mod http;
 mod layering;
 mod mail;
+mod outside;
 mod platform;
 mod stack;
 mod store;
