@@ -27,6 +27,8 @@ create table freehold.providers (
     -- An ID token would be taken for one that opens the API.
     check (bearer_audience <> client_id),
     check (bearer_audience <> ''),
+    -- What a tenant names cannot be what another tenant, or the platform, would name.
+    check (tenant_id is null or bearer_audience like '%' || tenant_id::text),
     check (tenant_id is null or issuer like 'https://%'),
     check ((sealed is null) = (key_version is null) and (sealed is null) = (nonce is null))
 );

@@ -11,11 +11,12 @@ use super::{App, Result};
 use crate::identity::api_keys;
 use crate::identity::permissions::{Permission, allows};
 use crate::identity::tokens::{ADMIN_AUDIENCE, USER_AUDIENCE};
-use crate::model::email::Email;
 use crate::model::ids::{AdminId, SessionId, TenantId, UserId};
 use crate::model::role::Role;
 use crate::model::slug::Slug;
 use crate::store::{self, Scope, Tx, admins, memberships, sessions};
+
+pub use super::principal::{Membership, Principal};
 
 /// How exactly the last use of a session or key is known: writing it down more often would cost more than it tells.
 pub(super) const EXACT: TimeDelta = TimeDelta::minutes(1);
@@ -42,31 +43,6 @@ pub enum Who {
     Key(Arc<Key>),
 }
 
-/// A user who is signed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    pub user: UserId,
-    pub email: Email,
-    pub name: Arc<str>,
-    pub session: SessionId,
-    /// Whether they gave a second factor when they signed in.
-    pub second_factor: bool,
-    /// Whether they have one.
-    pub has_second_factor: bool,
-    pub memberships: Arc<[Membership]>,
-}
-
-/// What a user is in one tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Membership {
-    pub tenant: TenantId,
-    pub slug: Slug,
-    pub role: Role,
-    pub suspended: bool,
-    /// Whether the tenant lets nobody in without a second factor.
-    pub second_factor_required: bool,
-}
-
 /// Who asks, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -87,18 +63,6 @@ pub struct Permit {
     pub scope: Scope,
 }
 
-impl From<sessions::BelongingRecord> for Membership {
-    fn from(record: sessions::BelongingRecord) -> Self {
-        Self {
-            tenant: record.tenant_id,
-            slug: record.slug,
-            role: record.role,
-            suspended: record.suspended,
-            second_factor_required: record.second_factor_required,
-        }
-    }
-}
-
 impl Caller {
     /// As whom they appear to people.
     #[must_use]
@@ -111,11 +75,29 @@ impl Caller {
         }
     }
 
-    /// The user, if it is one.
+    /// The user, if it is one who came in a way that is good everywhere: for what is a person's own and reaches beyond a
+    /// tenant.
+    ///
+    /// # Errors
+    /// `Forbidden` as for [`Caller::signed_in`], and for a session by a tenant's provider: whoever runs that may say that
+    /// somebody is who they are not.
+    pub fn user(&self) -> Result<&Principal> {
+        let user = self.signed_in()?;
+        if user.only_tenant.is_some() {
+            return Err(Error::Forbidden(
+                "you came by a tenant's own provider, which is good in that tenant alone; for this, sign in to your \
+                 account in another way"
+                    .to_owned(),
+            ));
+        }
+        Ok(user)
+    }
+
+    /// The user, if it is one, however they came.
     ///
     /// # Errors
     /// `Forbidden` for admins, who are no users, and for keys: what is a person's own is theirs to do.
-    pub fn user(&self) -> Result<&Principal> {
+    pub fn signed_in(&self) -> Result<&Principal> {
         match &self.who {
             Who::User(user) => Ok(user),
             Who::Nobody => Err(Error::Unauthenticated),
@@ -150,58 +132,12 @@ impl Caller {
     }
 }
 
-impl Principal {
-    /// How they showed who they are, in the words of RFC 8176.
-    #[must_use]
-    pub fn methods(&self) -> &'static [&'static str] {
-        if self.second_factor { &["pwd", "otp", "mfa"] } else { &["pwd"] }
-    }
-
-    /// What they are in the tenant of this slug or id, if they may do this there.
-    ///
-    /// # Errors
-    /// `NotFound` where they are no member, whether or not there is such a tenant; `Forbidden` where they are.
-    pub fn may(&self, reference: &str, permission: Permission) -> Result<&Membership> {
-        allowed(&self.memberships, self.second_factor, reference, permission)
-    }
-}
-
 impl Permit {
     /// Whether the caller may also do this there.
     pub(super) fn allows(&self, permission: Permission) -> bool {
         self.role.is_none_or(|role| allows(role, permission))
             && self.key.as_ref().is_none_or(|key| key.scopes.contains(&permission))
     }
-}
-
-/// What somebody is in the tenant of this slug or id, if they may do this there.
-///
-/// # Errors
-/// As [`Principal::may`].
-pub(super) fn allowed<'a>(
-    memberships: &'a [Membership],
-    second_factor: bool,
-    reference: &str,
-    permission: Permission,
-) -> Result<&'a Membership> {
-    let membership = memberships
-        .iter()
-        .find(|one| one.slug.as_str() == reference || one.tenant.to_string() == reference)
-        .ok_or(Error::NotFound("tenant"))?;
-    if membership.suspended {
-        return Err(Error::Forbidden(
-            "you are suspended in this tenant; its admins can let you in again".to_owned(),
-        ));
-    }
-    if membership.second_factor_required && !second_factor {
-        return Err(Error::Forbidden(
-            "this tenant requires a second factor; set one up and sign in with it".to_owned(),
-        ));
-    }
-    if !allows(membership.role, permission) {
-        return Err(Error::Forbidden(format!("a {} may not: {permission}", membership.role)));
-    }
-    Ok(membership)
 }
 
 impl App {
@@ -287,7 +223,13 @@ impl App {
             session,
             second_factor: holder.second_factor,
             has_second_factor: holder.has_second_factor,
-            memberships: self.memberships(belongings).collect(),
+            verified: holder.verified_at.is_some(),
+            provider: holder.provider,
+            only_tenant: holder.only_tenant,
+            memberships: self
+                .memberships(belongings)
+                .filter(|one| holder.only_tenant.is_none_or(|only| only == one.tenant))
+                .collect(),
         };
         self.principals.people.keep(before, principal.clone(), holder.expires_at);
         Ok(principal)
@@ -397,62 +339,5 @@ impl App {
         let permit = self.permit(caller, reference, Permission::TenantRead).await?;
         caller.admin()?;
         Ok(permit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn principal(role: Role) -> (Principal, TenantId) {
-        let tenant = TenantId::random();
-        let membership = Membership {
-            tenant,
-            slug: "acme".parse().expect("a slug"),
-            role,
-            suspended: false,
-            second_factor_required: false,
-        };
-        let principal = Principal {
-            user: UserId::random(),
-            email: "ada@example.com".parse().expect("an address"),
-            name: "Ada".into(),
-            session: SessionId::random(),
-            second_factor: false,
-            has_second_factor: false,
-            memberships: Arc::new([membership]),
-        };
-        (principal, tenant)
-    }
-
-    fn changed(user: &Principal, change: impl FnOnce(&mut Membership)) -> Principal {
-        let mut membership = user.memberships[0].clone();
-        change(&mut membership);
-        Principal { memberships: Arc::new([membership]), ..user.clone() }
-    }
-
-    #[test]
-    fn a_user_does_what_their_role_allows_where_they_are_a_member_and_sees_nothing_else() {
-        let (user, tenant) = principal(Role::Member);
-        for reference in ["acme".to_owned(), tenant.to_string()] {
-            assert!(user.may(&reference, Permission::MembersRead).is_ok());
-            assert!(matches!(user.may(&reference, Permission::MembersInvite), Err(Error::Forbidden(_))));
-        }
-        for reference in ["globex", "", "ACME", &TenantId::random().to_string()] {
-            assert!(
-                matches!(user.may(reference, Permission::TenantRead), Err(Error::NotFound(_))),
-                "{reference}"
-            );
-        }
-    }
-
-    #[test]
-    fn who_is_suspended_or_lacks_the_second_factor_may_nothing() {
-        let (user, _) = principal(Role::Owner);
-        let suspended = changed(&user, |membership| membership.suspended = true);
-        assert!(matches!(suspended.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
-        let strict = changed(&user, |membership| membership.second_factor_required = true);
-        assert!(matches!(strict.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
-        assert!(Principal { second_factor: true, ..strict }.may("acme", Permission::TenantRead).is_ok());
     }
 }

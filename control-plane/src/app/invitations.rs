@@ -256,6 +256,9 @@ impl App {
     ) -> Result<Offer> {
         let found = self.preview_invitation(secret).await?;
         let email = &found.invitation.email;
+        if matches!(caller.who, Who::User(_)) {
+            caller.user()?;
+        }
         let new = match &caller.who {
             Who::User(user) if user.email == *email => None,
             Who::User(_) => {

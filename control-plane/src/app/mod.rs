@@ -25,6 +25,7 @@ pub mod overview;
 mod passwords;
 pub mod people;
 pub mod places;
+mod principal;
 mod principals;
 pub mod projects;
 pub mod rules;

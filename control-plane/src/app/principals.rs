@@ -202,6 +202,7 @@ mod tests {
             role: Role::Member,
             suspended: false,
             second_factor_required: false,
+            required_provider: None,
         };
         Principal {
             user: UserId::random(),
@@ -210,6 +211,9 @@ mod tests {
             session: SessionId::random(),
             second_factor: false,
             has_second_factor: false,
+            verified: true,
+            provider: None,
+            only_tenant: None,
             memberships: Arc::new([membership]),
         }
     }

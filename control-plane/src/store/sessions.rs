@@ -310,6 +310,8 @@ pub struct BelongingRecord {
     pub role: Role,
     pub suspended: bool,
     pub second_factor_required: bool,
+    /// The provider by which people must come.
+    pub required_provider: Option<ProviderId>,
 }
 
 /// Whose this session is, while it lasts: not of one that ended or was revoked or came by a provider that is disabled,
@@ -340,7 +342,7 @@ pub async fn holder(tx: &mut Tx, id: SessionId) -> Result<Option<HolderRecord>> 
 pub async fn belongings(tx: &mut Tx, user: UserId) -> Result<Vec<BelongingRecord>> {
     Ok(sqlx::query_as(
         "select m.tenant_id, t.slug, m.role, m.suspended_at is not null as suspended,
-                coalesce(p.require_second_factor, false) as second_factor_required
+                coalesce(p.require_second_factor, false) as second_factor_required, p.required_provider
            from freehold.memberships m
            join freehold.tenants t on t.id = m.tenant_id
            left join freehold.tenant_policies p on p.tenant_id = m.tenant_id

@@ -87,20 +87,23 @@ async fn providers_are_the_platforms_or_one_tenants_and_whose_a_token_is_is_neve
     };
     let platforms = takes(provider(None, "main"), "api");
     let acmes = provider(Some(acme), "main");
-    let globexs = takes(provider(Some(globex), "main"), "globex");
+    let globexs = takes(provider(Some(globex), "main"), &format!("api://globex/{globex}"));
     for one in [&platforms, &acmes, &globexs] {
         kept(&registry, one).await.expect("kept");
     }
     for (again, conflict) in [
         (provider(None, "main"), Conflict::ProviderTaken),
         (provider(Some(acme), "main"), Conflict::ProviderTaken),
-        (takes(provider(Some(acme), "other"), "api"), Conflict::BearerTaken),
+        (takes(provider(None, "other"), "api"), Conflict::BearerTaken),
     ] {
         let refused = kept(&registry, &again).await;
         assert!(matches!(refused, Err(Error::Conflict(what)) if what == conflict), "{refused:?}");
     }
     let wrong = [
-        takes(provider(Some(acme), "other"), "freehold"),
+        takes(provider(None, "other"), "freehold"),
+        // a tenant's audience is its own
+        takes(provider(Some(acme), "other"), "api"),
+        takes(provider(Some(acme), "other"), &format!("api://globex/{globex}")),
         ProviderRecord { trust_email: true, ..provider(Some(acme), "other") },
         ProviderRecord { issuer: "http://x".parse().expect("one"), ..provider(Some(acme), "other") },
     ];
@@ -108,7 +111,7 @@ async fn providers_are_the_platforms_or_one_tenants_and_whose_a_token_is_is_neve
         assert!(matches!(kept(&registry, &one).await, Err(Error::Database(_))), "{one:?}");
     }
     // who is disabled takes no tokens
-    let waits = ProviderRecord { enabled: false, ..takes(provider(Some(acme), "waits"), "api") };
+    let waits = ProviderRecord { enabled: false, ..takes(provider(None, "waits"), "api") };
     kept(&registry, &waits).await.expect("kept");
 
     let mut tx = registry.api().await;
@@ -118,8 +121,8 @@ async fn providers_are_the_platforms_or_one_tenants_and_whose_a_token_is_is_neve
     let by_name = providers::by_name(&mut tx, None, &platforms.name).await.expect("there");
     assert_eq!((by_name.id, by_name.trust()), (platforms.id, Trust::Platform));
     let ids = |records: Vec<ProviderRecord>| records.iter().map(|one| one.id).collect::<Vec<_>>();
-    assert_eq!(ids(providers::list(&mut tx, Some(acme)).await.expect("a list")), [acmes.id, waits.id]);
-    assert_eq!(ids(providers::list(&mut tx, None).await.expect("a list")), [platforms.id]);
+    assert_eq!(ids(providers::list(&mut tx, Some(acme)).await.expect("a list")), [acmes.id]);
+    assert_eq!(ids(providers::list(&mut tx, None).await.expect("a list")), [platforms.id, waits.id]);
     assert_eq!(ids(providers::offered(&mut tx, Some(acme)).await.expect("a list")), [acmes.id, platforms.id]);
     assert_eq!(ids(providers::offered(&mut tx, None).await.expect("a list")), [platforms.id]);
     let issuer = platforms.issuer.as_str();
@@ -132,15 +135,11 @@ async fn providers_are_the_platforms_or_one_tenants_and_whose_a_token_is_is_neve
     assert!(matches!(providers::hold_enabled(&mut tx, globexs.id).await, Err(Error::NotFound)));
     assert!(matches!(providers::hold_enabled(&mut tx, waits.id).await, Err(Error::NotFound)));
     assert!(providers::hold_enabled(&mut tx, acmes.id).await.is_ok());
-    let changed = ProviderRecord {
-        title: "Ours".to_owned(),
-        secret: None,
-        enabled: false,
-        bearer_audience: Some("api".to_owned()),
-        ..read
-    };
+    let read = providers::lock(&mut tx, None, &waits.name).await.expect("there");
+    let changed =
+        ProviderRecord { title: "Ours".to_owned(), secret: None, scopes: "openid".to_owned(), ..read };
     providers::update(&mut tx, &changed).await.expect("changed");
-    let read = providers::lock(&mut tx, Some(acme), &changed.name).await.expect("there");
+    let read = providers::lock(&mut tx, None, &waits.name).await.expect("there");
     assert_eq!(ProviderRecord { updated_at: changed.updated_at, ..read.clone() }, changed);
     let refused = providers::update(&mut tx, &ProviderRecord { enabled: true, ..read }).await;
     assert!(matches!(refused, Err(Error::Conflict(Conflict::BearerTaken))), "{refused:?}");

@@ -171,7 +171,7 @@ impl App {
     /// many already.
     pub async fn create_key(&self, caller: &Caller, of: Of<'_>, wish: &Wish) -> Result<Made> {
         let place = self.key_place(caller, of, Permission::KeysManage).await?;
-        let (me, settings) = (caller.user()?, &self.settings.api_keys);
+        let (me, settings) = (caller.signed_in()?, &self.settings.api_keys);
         let mut findings = Findings::default();
         let name = findings.take("name", rules::name(&wish.name));
         let scopes = findings.take("scopes", scopes(&wish.scopes));
@@ -232,7 +232,7 @@ impl App {
     /// replaced already or good no more.
     pub async fn rotate_key(&self, caller: &Caller, of: Of<'_>, id: &str, turn: Turn) -> Result<Rotated> {
         let place = self.key_place(caller, of, Permission::KeysManage).await?;
-        let (me, settings) = (caller.user()?, &self.settings.api_keys);
+        let (me, settings) = (caller.signed_in()?, &self.settings.api_keys);
         let id = parse(id)?;
         let mut findings = Findings::default();
         let overlap = turn.overlap_hours.unwrap_or(settings.overlap_hours);

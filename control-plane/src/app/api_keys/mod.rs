@@ -13,8 +13,8 @@ pub(super) use recognise::Known;
 use std::num::NonZeroU32;
 
 use super::Result;
-use super::caller::{Membership, allowed};
 use super::error::Error;
+use super::principal::{By, Came, Membership, allowed};
 use crate::identity::api_keys::MARK;
 use crate::identity::permissions::{Permission, for_keys};
 use crate::model::email::Email;
@@ -51,7 +51,8 @@ impl Key {
     /// # Errors
     /// `NotFound` where they are no member or it does not act; `Forbidden` for what one of them may not.
     pub fn may(&self, reference: &str, permission: Permission) -> Result<&Membership> {
-        let membership = allowed(&self.memberships, self.second_factor, reference, permission)?;
+        let came = Came { second_factor: self.second_factor, by: By::Key };
+        let membership = allowed(&self.memberships, came, reference, permission)?;
         if !for_keys(permission) {
             return Err(Error::Forbidden(format!(
                 "this is for a person who is signed in; an API key cannot do it: {permission}"
@@ -82,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::identity::permissions::allows;
-    use crate::model::ids::TenantId;
+    use crate::model::ids::{ProviderId, TenantId};
 
     fn key(role: Role, scopes: &[Permission]) -> Key {
         let membership = Membership {
@@ -91,6 +92,7 @@ mod tests {
             role,
             suspended: false,
             second_factor_required: false,
+            required_provider: None,
         };
         Key {
             id: KeyId::random(),
@@ -127,6 +129,11 @@ mod tests {
         assert!(matches!(key.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
         key.second_factor = true;
         assert!(key.may("acme", Permission::TenantRead).is_ok());
+        key.memberships[0].required_provider = Some(ProviderId::random());
+        assert!(
+            key.may("acme", Permission::TenantRead).is_ok(),
+            "programs go on where a provider is required"
+        );
         key.memberships[0].suspended = true;
         assert!(matches!(key.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
     }

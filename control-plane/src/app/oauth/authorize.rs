@@ -9,6 +9,7 @@ use super::request::{self, Request};
 use crate::app::audit::{Action, Entry};
 use crate::app::caller::Origin;
 use crate::app::people::Browser;
+use crate::app::principal::Lack;
 use crate::app::{App, Error, Result};
 use crate::identity::oauth::code;
 use crate::identity::oauth::params::Params;
@@ -35,6 +36,9 @@ pub enum Authorized {
     Nowhere(TenantId),
     /// They are suspended there.
     Suspended(TenantId),
+    /// They came by something else than the provider that the tenant requires. They sign in anew, and come back to this
+    /// path of ours.
+    Provider { tenant: TenantId, back: String },
     /// They signed in without the second factor that the tenant requires. They may have one, and come back to this
     /// path of ours.
     SecondFactor { tenant: TenantId, has_one: bool, back: String },
@@ -73,7 +77,8 @@ impl App {
             Err((code, why)) => return refused(code, why),
         };
         let now = Utc::now();
-        let met = match browser {
+        // One that is good in another tenant alone is none here.
+        let met = match browser.filter(|one| one.principal.is_good_in(client.tenant_id)) {
             Some(browser) => match self.is_met(&client, &request, browser) {
                 Some(met) => met.then_some(browser),
                 None => return refused(Code::InvalidRequest, "id_token_hint is no ID token of this client"),
@@ -95,14 +100,15 @@ impl App {
             }
             Err(Error::NotFound(_)) => return Ok(Authorized::Nowhere(tenant)),
             Err(Error::Forbidden(_)) => {
-                let mut theirs = browser.principal.memberships.iter().filter(|one| one.tenant == tenant);
-                return Ok(match theirs.any(|one| one.suspended) {
-                    true => Authorized::Suspended(tenant),
-                    false => Authorized::SecondFactor {
+                return Ok(match browser.principal.lack(tenant) {
+                    Some(Lack::Suspended) => Authorized::Suspended(tenant),
+                    Some(Lack::Provider) => Authorized::Provider { tenant, back: come_back() },
+                    Some(Lack::SecondFactor) => Authorized::SecondFactor {
                         tenant,
                         has_one: browser.principal.has_second_factor,
                         back: come_back(),
                     },
+                    None => Authorized::Nowhere(tenant),
                 });
             }
             Err(error) => return Err(error),

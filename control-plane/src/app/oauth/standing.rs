@@ -42,8 +42,8 @@ impl Standing {
         let email = scopes.has(ScopeName::Email);
         Profile {
             email: email.then(|| self.principal.email.clone()),
-            // Nobody is signed in whose address is not proven.
-            email_verified: email.then_some(true),
+            // Of who came by a tenant's own provider the platform may have no proof.
+            email_verified: email.then_some(self.principal.verified),
             name: scopes.has(ScopeName::Profile).then(|| self.principal.name.to_string()),
         }
     }

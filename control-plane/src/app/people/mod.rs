@@ -45,6 +45,9 @@ fn acting(user: &UserRecord, session: SessionId, origin: &Origin) -> Caller {
         session,
         second_factor: false,
         has_second_factor: false,
+        verified: user.verified_at.is_some(),
+        provider: None,
+        only_tenant: None,
         memberships: Arc::new([]),
     };
     Caller { who: Who::User(principal), origin: origin.clone() }

@@ -149,7 +149,7 @@ impl App {
     /// # Errors
     /// `Forbidden` for platform admins, who have none.
     pub async fn sign_out(&self, caller: &Caller) -> Result<()> {
-        let me = caller.user()?;
+        let me = caller.signed_in()?;
         let mut tx = self.store.begin(Scope::Person(me.user)).await?;
         sessions::revoke(&mut tx, me.user, me.session, "signed out").await?;
         self.auditor.write(&mut tx, caller, Entry::done(Action::UserSignOut, None, &me.email)).await?;
@@ -171,9 +171,13 @@ impl App {
     /// Ends one of the caller's sessions.
     ///
     /// # Errors
-    /// `NotFound` when it is not theirs or over already; `Forbidden` for platform admins.
+    /// `NotFound` when it is not theirs or over already; `Forbidden` for platform admins, and for one that is good in a
+    /// tenant alone, but for its own end.
     pub async fn end_session(&self, caller: &Caller, session: SessionId) -> Result<()> {
-        let me = caller.user()?;
+        let me = caller.signed_in()?;
+        if me.session != session {
+            caller.user()?;
+        }
         let mut tx = self.store.begin(Scope::Person(me.user)).await?;
         if !sessions::revoke(&mut tx, me.user, session, "ended by its owner").await? {
             return Err(Error::NotFound("session"));

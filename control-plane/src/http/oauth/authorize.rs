@@ -38,6 +38,8 @@ pub(super) async fn ask(
             Some(place) => suspended(&place),
             None => no_such_place(None),
         },
+        // The page where people sign in knows by the way on which provider that place requires.
+        Authorized::Provider { back, .. } => see_other(&Params::default().with("to", back).at(SIGN_IN)),
         Authorized::SecondFactor { tenant, has_one, back } => match place(tenant).await? {
             Some(place) => second_factor_required(&place, has_one, &back),
             None => no_such_place(None),

@@ -29,6 +29,7 @@ fn membership(settings: &Settings, one: &app::caller::Membership) -> MyMembershi
         permissions: permissions::of(one.role).collect(),
         suspended: one.suspended,
         second_factor_required: one.second_factor_required,
+        required_provider: one.required_provider.map(|id| id.0),
     }
 }
 
@@ -55,7 +56,7 @@ pub(super) async fn show(
     State(state): State<AppState>,
     Caller(caller): Caller,
 ) -> Result<axum::Json<Me>, Problem> {
-    let me = caller.user()?;
+    let me = caller.signed_in()?;
     Ok(axum::Json(Me {
         id: me.user.0,
         email: me.email.to_string(),
@@ -63,6 +64,8 @@ pub(super) async fn show(
         session_id: me.session.0,
         has_second_factor: me.has_second_factor,
         second_factor: me.second_factor,
+        provider: me.provider.map(|id| id.0),
+        only_tenant: me.only_tenant.map(|id| id.0),
         memberships: me.memberships.iter().map(|one| membership(state.app.settings(), one)).collect(),
     }))
 }

@@ -12,7 +12,11 @@ use crate::http::{AppState, detached};
 use crate::store::policies::PolicyRecord;
 
 fn security(policy: PolicyRecord) -> axum::Json<Security> {
-    axum::Json(Security { require_second_factor: policy.require_second_factor, signups: policy.signups })
+    axum::Json(Security {
+        require_second_factor: policy.require_second_factor,
+        required_provider: policy.required_provider.map(|id| id.0),
+        signups: policy.signups,
+    })
 }
 
 /// What a tenant asks of people.
@@ -31,7 +35,8 @@ pub(super) async fn get(
 
 /// Change what a tenant asks of people.
 ///
-/// Whoever is signed in without a second factor cannot require one of others.
+/// Whoever is signed in without a second factor cannot require one of others, nor can who came otherwise require a
+/// provider.
 #[utoipa::path(
     patch, path = "/tenants/{tenant}/security", tag = "tenants", operation_id = "update_security",
     params(("tenant" = String, Path, description = "Its slug or id.")),
@@ -47,7 +52,11 @@ pub(super) async fn update(
     Path(tenant): Path<String>,
     Json(body): Json<SecurityChange>,
 ) -> Result<axum::Json<Security>, Problem> {
-    let change = Change { require_second_factor: body.require_second_factor, signups: body.signups };
+    let change = Change {
+        require_second_factor: body.require_second_factor,
+        required_provider: body.required_provider,
+        signups: body.signups,
+    };
     let policy = detached(async move { state.app.update_security(&caller, &tenant, change).await }).await?;
     Ok(security(policy))
 }

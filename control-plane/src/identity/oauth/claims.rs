@@ -83,7 +83,8 @@ pub struct IdClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_hash: Option<String>,
     pub sid: SessionId,
-    /// How they showed it (RFC 8176).
+    /// How they showed it (RFC 8176), as far as it is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
     #[serde(flatten)]
     pub profile: Profile,

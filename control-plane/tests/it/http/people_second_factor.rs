@@ -126,12 +126,15 @@ async fn a_tenant_lets_nobody_in_without_the_second_factor_that_it_requires() {
     let member = world.member("acme", Role::Member).await;
     assert_eq!(
         owner.get(&world, path).await.expect(200).body,
-        json!({"require_second_factor": false, "signups": "manual"})
+        json!({"require_second_factor": false, "required_provider": null, "signups": "manual"})
     );
     member.get(&world, path).await.expect(403);
     member.patch(&world, path, json!({"signups": "closed"})).await.expect(403);
     let changed = owner.patch(&world, path, json!({"signups": "closed"})).await.expect(200).body;
-    assert_eq!(changed, json!({"require_second_factor": false, "signups": "closed"}));
+    assert_eq!(
+        changed,
+        json!({"require_second_factor": false, "required_provider": null, "signups": "closed"})
+    );
     owner.patch(&world, path, json!({"signups": "perhaps"})).await.expect(422);
     // They would shut themselves out.
     let require = json!({"require_second_factor": true});

@@ -1,7 +1,7 @@
 //! What goes over the wire about users. Types that hold a secret cannot be printed.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -155,11 +155,19 @@ pub struct RecoveryCodes {
     pub codes: Vec<String>,
 }
 
+/// A value that was given, if only as null: what was left out is told from it.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(text: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(text).map(Some)
+}
+
 /// What a tenant asks of people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Security {
     /// Whether nobody is let in without a second factor.
     pub require_second_factor: bool,
+    /// The provider by which people must sign in. None: as they like.
+    #[serde(default)]
+    pub required_provider: Option<Uuid>,
     /// How people join who were not invited.
     pub signups: SignupMode,
 }
@@ -170,6 +178,11 @@ pub struct Security {
 pub struct SecurityChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_second_factor: Option<bool>,
+    /// The provider by which people must sign in: its id, or the name of one of the tenant's or else of the platform's.
+    /// null: as they like.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub required_provider: Option<Option<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signups: Option<SignupMode>,
 }
@@ -217,6 +230,13 @@ pub struct Me {
     pub has_second_factor: bool,
     /// Whether they gave it for this session.
     pub second_factor: bool,
+    /// The provider that they came by. None: by password.
+    #[serde(default)]
+    pub provider: Option<Uuid>,
+    /// The one tenant that this session is good in, as it came by that tenant's own provider. None: all.
+    #[serde(default)]
+    pub only_tenant: Option<Uuid>,
+    /// Where they belong and this session is good.
     pub memberships: Vec<MyMembership>,
 }
 
@@ -235,6 +255,9 @@ pub struct MyMembership {
     pub suspended: bool,
     /// Whether the tenant lets nobody in without a second factor.
     pub second_factor_required: bool,
+    /// The provider by which the tenant has its people sign in. None: as they like.
+    #[serde(default)]
+    pub required_provider: Option<Uuid>,
 }
 
 /// Being signed in on one device.
