@@ -49,6 +49,9 @@ words!(
         UserVerify = "user.verify",
         UserSignIn = "user.sign_in",
         UserSignOut = "user.sign_out",
+        /// Somebody whom a provider outside vouches for was linked with an account.
+        IdentityLink = "identity.link",
+        IdentityUnlink = "identity.unlink",
         PasswordForget = "password.forget",
         PasswordReset = "password.reset",
         PasswordChange = "password.change",

@@ -28,6 +28,7 @@ pub mod places;
 mod principal;
 mod principals;
 pub mod projects;
+pub mod providers;
 pub mod rules;
 pub mod security;
 mod settings;

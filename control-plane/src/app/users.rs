@@ -24,7 +24,7 @@ pub struct Listing {
 }
 
 /// The user of this id or address. What cannot be either is not there.
-async fn find(tx: &mut Tx, reference: &str) -> Result<UserRecord> {
+pub(super) async fn find(tx: &mut Tx, reference: &str) -> Result<UserRecord> {
     if let Ok(id) = Uuid::parse_str(reference) {
         return users::get(tx, UserId(id)).await.or_not_found("user");
     }

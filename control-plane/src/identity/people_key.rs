@@ -34,6 +34,8 @@ pub enum Use {
     RecoveryCode,
     /// What says that a password was right, while a second factor is waited for.
     SignInTicket,
+    /// What a browser keeps while its person is at a provider, and what is asked of the provider with it.
+    Errand,
 }
 
 impl Use {
@@ -46,6 +48,7 @@ impl Use {
             Self::Vault => b"vault",
             Self::RecoveryCode => b"recovery code",
             Self::SignInTicket => b"sign-in ticket",
+            Self::Errand => b"errand",
         }
     }
 }

@@ -190,7 +190,10 @@ pub struct PersonPage {
     picture: Option<Picture>,
     codes: Vec<String>,
     places: Vec<Link>,
+    offers: Vec<Link>,
     form: Option<Form>,
+    /// What the form stands behind, where most do not need it.
+    folded: Option<&'static str>,
     onward: Option<Link>,
     links: Vec<Link>,
     nonce: String,
@@ -207,7 +210,9 @@ impl PersonPage {
             picture: None,
             codes: Vec::new(),
             places: Vec::new(),
+            offers: Vec::new(),
             form: None,
+            folded: None,
             onward: None,
             links: Vec::new(),
             nonce: String::new(),
@@ -255,6 +260,19 @@ impl PersonPage {
     pub fn place(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
         self.places.push(Link { href: href.into(), text: text.into() });
         self
+    }
+
+    /// Another way to the same as the form's, in a list of such.
+    #[must_use]
+    pub fn offer(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
+        self.offers.push(Link { href: href.into(), text: text.into() });
+        self
+    }
+
+    /// Puts the form behind a line that opens it; it is open where something in it is wrong.
+    #[must_use]
+    pub fn folded(self, behind: &'static str) -> Self {
+        Self { folded: Some(behind), ..self }
     }
 
     /// Says what is wrong, at the field of this name if the form has it.
@@ -307,6 +325,7 @@ mod tests {
             .picture(text.to_owned(), "A picture")
             .code(text)
             .place("/there", text)
+            .offer("/sign-in/with/x", text)
             .form(form)
             .onward("/there", text)
             .link("/forgot-password", text)
@@ -349,6 +368,12 @@ mod tests {
             assert!(text.contains(&format!(r#"<label for="{name}">"#)), "{name} has no label");
         }
         assert!(!text.contains("placeholder"));
+        let folded = |page: PersonPage| page.folded("For owners").render("abc").expect("it renders");
+        let text = folded(sample("x"));
+        assert!(text.contains("<details open>\n<summary>For owners</summary>"), "{text}");
+        let form = Form::new("/sign-in", "Sign in");
+        let text = folded(PersonPage::new(Look::default(), "Hello").form(form));
+        assert!(text.contains("<details>") && text.contains("</details>"), "nothing is wrong: {text}");
         let calm = PersonPage::new(Look::default(), "Hello").render("abc").expect("it renders");
         for none in ["<form", "<a ", "<ul", "role=\"alert\"", "Error"] {
             assert!(!calm.contains(none), "{none}: {calm}");

@@ -118,12 +118,13 @@ pub async fn unlink(tx: &mut Tx, provider: ProviderId, user: UserId) -> Result<b
     Ok(done.rows_affected() == 1)
 }
 
-/// Notes that somebody came by a provider, and the address that it told.
+/// Notes that somebody came by a provider, and the address that it told. False when it knows them no more. They are not
+/// unlinked until the transaction ends.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn touch(tx: &mut Tx, provider: ProviderId, subject: &str, email: Option<&str>) -> Result<()> {
-    sqlx::query(
+pub async fn touch(tx: &mut Tx, provider: ProviderId, subject: &str, email: Option<&str>) -> Result<bool> {
+    let done = sqlx::query(
         "update freehold.identities set last_used_at = now(), email = coalesce($3, email)
           where provider_id = $1 and subject = $2",
     )
@@ -132,5 +133,5 @@ pub async fn touch(tx: &mut Tx, provider: ProviderId, subject: &str, email: Opti
     .bind(email)
     .execute(tx.sql())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }

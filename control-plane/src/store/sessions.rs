@@ -21,6 +21,10 @@ pub struct SessionRecord {
     pub address: String,
     pub remembered: bool,
     pub second_factor: bool,
+    /// What the provider is called that it came by; none for a password.
+    pub provider_title: Option<String>,
+    /// The one tenant that it is good in; none: all.
+    pub only_tenant: Option<TenantId>,
     /// Of the refresh secret that is good.
     pub refresh_hash: Vec<u8>,
     /// Of the one before.
@@ -40,7 +44,9 @@ impl fmt::Debug for SessionRecord {
     }
 }
 
-const COLUMNS: &str = "id, user_id, device, address, remembered, second_factor, refresh_hash, previous_hash, \
+const COLUMNS: &str = "id, user_id, device, address, remembered, second_factor, \
+                       (select p.title from freehold.providers p where p.id = provider_id) as provider_title, \
+                       only_tenant, refresh_hash, previous_hash, \
                        refreshed_at, last_used_at, created_at, expires_at";
 /// Neither ended nor revoked.
 const LIVE: &str = "revoked_at is null and expires_at > now()";

@@ -148,6 +148,18 @@ pub async fn set_password(tx: &mut Tx, id: UserId, before: Option<&str>, hash: &
     Ok(done.rows_affected() == 1)
 }
 
+/// Takes a user's password away.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn forget_password(tx: &mut Tx, id: UserId) -> Result<()> {
+    sqlx::query("update freehold.users set password_hash = null, updated_at = now() where id = $1")
+        .bind(id)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
 /// Which users to read. What is not given is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFilter {

@@ -4,13 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use subtle::ConstantTimeEq;
 
-use super::super::audit::{Action, Entry};
 use super::super::caller::{Caller, EXACT, Origin, Principal, Who};
 use super::super::error::{Error, OrNotFound};
 use super::super::failures::Try;
 use super::super::{App, Result};
 use super::acting;
 use super::device::describe;
+use super::outside::{signed_in, still_vouched_for};
 use super::refresh::{LONGEST, Refresh, ends};
 use super::second_factor::{Holder, Second};
 use super::sign_in::{Admission, Granted, SignIn};
@@ -24,7 +24,7 @@ use crate::store::{Tx, users};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Browser {
     pub principal: Principal,
-    /// When they gave their password.
+    /// When they gave their password, or came by a provider.
     pub since: DateTime<Utc>,
 }
 
@@ -150,7 +150,11 @@ impl App {
             }
         }
         self.shown(&mut tx, &one).await?;
-        let granted = Granted { tx, user, second_factor: second == Second::Given };
+        let by = match shown.ticket.provider {
+            Some(provider) => Some(still_vouched_for(&mut tx, provider, &user).await?),
+            None => None,
+        };
+        let granted = Granted { tx, user, second_factor: second == Second::Given, by };
         let Ticket { session, remember, .. } = shown.ticket;
         self.begin_browser(granted, session, remember, before, origin).await
     }
@@ -159,7 +163,7 @@ impl App {
     ///
     /// # Errors
     /// `Unauthenticated` when a session of this id was begun before.
-    async fn begin_browser(
+    pub(super) async fn begin_browser(
         &self,
         granted: Granted,
         session: SessionId,
@@ -167,7 +171,7 @@ impl App {
         before: Option<&SecretString>,
         origin: &Origin,
     ) -> Result<BrowserSession> {
-        let Granted { mut tx, user, second_factor } = granted;
+        let Granted { mut tx, user, second_factor, by } = granted;
         let now = Utc::now();
         let held = Refresh { session, secret: random_secret() };
         let nobodys = Refresh { session, secret: random_secret() };
@@ -180,16 +184,15 @@ impl App {
             second_factor,
             refresh_hash: nobodys.hash().to_vec(),
             browser_hash: Some(held.hash().to_vec()),
-            provider: None,
-            only_tenant: None,
+            provider: by.as_ref().map(|by| by.id),
+            only_tenant: by.as_ref().and_then(|by| by.tenant),
             expires_at: ends(now, now, self.rest(remember)),
         };
         if !sessions::create(&mut tx, &new).await? {
             return Err(Error::Unauthenticated);
         }
         self.end_replaced(&mut tx, before).await?;
-        let by = acting(&user, session, origin);
-        self.auditor.write(&mut tx, &by, Entry::done(Action::UserSignIn, None, &user.email)).await?;
+        self.auditor.write(&mut tx, &acting(&user, session, origin), signed_in(&user, by.as_ref())).await?;
         tx.commit().await?;
         Ok(BrowserSession { cookie: held.text(), kept_for: remember.then_some(LONGEST) })
     }

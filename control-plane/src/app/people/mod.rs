@@ -4,6 +4,7 @@ mod beat;
 mod browser;
 mod device;
 mod mailed;
+mod outside;
 mod password;
 mod refresh;
 mod register;
@@ -37,7 +38,7 @@ fn email(text: &str) -> Result<Email> {
 }
 
 /// The user as the one who does something, before or at their sign-in.
-fn acting(user: &UserRecord, session: SessionId, origin: &Origin) -> Caller {
+pub(super) fn acting(user: &UserRecord, session: SessionId, origin: &Origin) -> Caller {
     let principal = Principal {
         user: user.id,
         email: user.email.clone(),
@@ -54,12 +55,12 @@ fn acting(user: &UserRecord, session: SessionId, origin: &Origin) -> Caller {
 }
 
 /// Somebody who is not known, or shall not be taken for who they say they are.
-fn nobody(origin: &Origin) -> Caller {
+pub(super) fn nobody(origin: &Origin) -> Caller {
     Caller { who: Who::Nobody, origin: origin.clone() }
 }
 
 impl App {
-    /// The caller's own row.
+    /// The caller's own row, for what is theirs beyond any one tenant.
     async fn myself(&self, caller: &Caller) -> Result<UserRecord> {
         let person = caller.user()?.user;
         let mut tx = self.store.begin(Scope::Person(person)).await?;

@@ -127,6 +127,8 @@ mod tests {
             address: String::new(),
             remembered: false,
             second_factor: false,
+            provider_title: None,
+            only_tenant: None,
             refresh_hash: good.hash().to_vec(),
             previous_hash: before.map(|before| before.hash().to_vec()),
             refreshed_at: at,

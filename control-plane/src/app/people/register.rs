@@ -16,7 +16,7 @@ use crate::model::ids::{SessionId, UserId};
 use crate::store::mailed_tokens::{self, Purpose};
 use crate::store::unproven_signups::{self, UnprovenSignup};
 use crate::store::users::{self, NewUser};
-use crate::store::{self, Conflict};
+use crate::store::{self, Conflict, identities};
 
 /// Longest name of a version of the terms, in characters.
 const TERMS_CHARACTERS: usize = 64;
@@ -38,6 +38,11 @@ fn terms(text: &str) -> Result<String, String> {
     } else {
         Err(format!("1 to {TERMS_CHARACTERS} visible ASCII characters without spaces"))
     }
+}
+
+/// Whether a provider outside knows somebody.
+async fn known_outside(tx: &mut store::Tx, user: &users::UserRecord) -> Result<bool> {
+    Ok(!identities::of_user(tx, user.id).await?.is_empty())
 }
 
 impl App {
@@ -91,7 +96,8 @@ impl App {
     async fn registered(&self, new: &NewUser, wish: Option<&UnprovenSignup>, origin: &Origin) -> Result<()> {
         let mut tx = self.begin_as_system().await?;
         let done = match users::by_email(&mut tx, &new.email).await? {
-            Some(user) if user.verified_at.is_some() => {
+            // One that a provider knows is somebody's, too: a new password would be let in by whoever answers the mail.
+            Some(user) if user.verified_at.is_some() || known_outside(&mut tx, &user).await? => {
                 self.tell_of_account(&mut tx, &user, wish).await?;
                 false
             }

@@ -15,6 +15,7 @@ use crate::identity::passwords::{MAX_LENGTH, Verdict};
 use crate::model::email::Email;
 use crate::model::ids::SessionId;
 use crate::store::Tx;
+use crate::store::providers::ProviderRecord;
 use crate::store::users::{self, UserRecord};
 
 /// What somebody signs in with.
@@ -42,6 +43,8 @@ pub(super) struct Granted {
     pub user: UserRecord,
     /// Whether they gave a second factor.
     pub second_factor: bool,
+    /// Who vouched for them; none where it was their password.
+    pub by: Option<ProviderRecord>,
 }
 
 impl App {
@@ -57,7 +60,7 @@ impl App {
         let Admission::Granted(granted) = self.let_in(with, origin).await? else {
             return Err(Error::SecondFactorRequired);
         };
-        let Granted { mut tx, user, second_factor } = *granted;
+        let Granted { mut tx, user, second_factor, .. } = *granted;
         let signed_in = self.begin_session(&mut tx, &user, remember, second_factor, origin).await?;
         let by = acting(&user, signed_in.session, origin);
         self.auditor.write(&mut tx, &by, Entry::done(Action::UserSignIn, None, &user.email)).await?;
@@ -113,7 +116,7 @@ impl App {
             users::set_password(&mut tx, user.id, user.password_hash.as_deref(), &hash).await?;
         }
         let second_factor = second == Second::Given;
-        Ok(Admission::Granted(Box::new(Granted { tx, user, second_factor })))
+        Ok(Admission::Granted(Box::new(Granted { tx, user, second_factor, by: None })))
     }
 
     /// Counts and writes down a wrong code with the right password; what to answer.

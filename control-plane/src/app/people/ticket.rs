@@ -1,4 +1,5 @@
-//! What says that somebody's password was right, while their second factor is waited for.
+//! What says that somebody's password was right, or that a provider vouched for them, while their second factor is
+//! waited for.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use crate::identity::people_key::{PeopleKey, Use};
-use crate::model::ids::{SessionId, UserId};
+use crate::model::ids::{ProviderId, SessionId, UserId};
 use crate::store::users::UserRecord;
 
 /// Long enough to fetch a phone, short enough that a forgotten window is no open door.
@@ -22,6 +23,8 @@ pub(super) struct Ticket {
     at: i64,
     /// Whether the device shall be remembered.
     pub remember: bool,
+    /// The provider that vouched for them; none for a password.
+    pub provider: Option<ProviderId>,
 }
 
 /// A ticket as it was shown, with the code that says whether it is ours.
@@ -32,15 +35,32 @@ pub(super) struct Shown {
 
 impl Ticket {
     pub(super) fn new(user: UserId, remember: bool, now: DateTime<Utc>) -> Self {
-        Self { session: SessionId::random(), user, at: now.timestamp(), remember }
+        Self { session: SessionId::random(), user, at: now.timestamp(), remember, provider: None }
+    }
+
+    /// One to the session that somebody's way to a provider was for.
+    pub(super) fn of_provider(
+        provider: ProviderId,
+        session: SessionId,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self { session, user, at: now.timestamp(), remember: false, provider: Some(provider) }
     }
 
     /// Bound to the password that was right: with another one it is good for nothing.
     fn code(&self, key: &PeopleKey, user: &UserRecord) -> [u8; 32] {
         let password = user.password_hash.as_deref().unwrap_or_default();
         let (at, remember) = (self.at.to_be_bytes(), [u8::from(self.remember)]);
-        let parts: [&[u8]; 5] =
-            [self.session.0.as_bytes(), self.user.0.as_bytes(), &at, &remember, password.as_bytes()];
+        let provider = self.provider.map(|provider| provider.0.into_bytes());
+        let parts: [&[u8]; 6] = [
+            self.session.0.as_bytes(),
+            self.user.0.as_bytes(),
+            &at,
+            &remember,
+            provider.as_ref().map_or(&[], <[u8; 16]>::as_slice),
+            password.as_bytes(),
+        ];
         key.code(Use::SignInTicket, &parts)
     }
 
@@ -48,7 +68,8 @@ impl Ticket {
     pub(super) fn text(&self, key: &PeopleKey, user: &UserRecord) -> SecretString {
         let code = URL_SAFE_NO_PAD.encode(self.code(key, user));
         let remember = u8::from(self.remember);
-        format!("{}.{}.{}.{remember}.{code}", self.session, self.user, self.at).into()
+        let provider = self.provider.map(|provider| provider.to_string()).unwrap_or_default();
+        format!("{}.{}.{}.{remember}.{provider}.{code}", self.session, self.user, self.at).into()
     }
 }
 
@@ -56,7 +77,7 @@ impl Shown {
     /// Reads what [`Ticket::text`] wrote, believing none of it.
     pub(super) fn read(text: &SecretString) -> Option<Self> {
         let parts: Vec<&str> = text.expose_secret().split('.').collect();
-        let [session, user, at, remember, code] = parts.as_slice() else { return None };
+        let [session, user, at, remember, provider, code] = parts.as_slice() else { return None };
         let remember = match *remember {
             "0" => false,
             "1" => true,
@@ -67,6 +88,7 @@ impl Shown {
             user: user.parse().ok()?,
             at: at.parse().ok()?,
             remember,
+            provider: if provider.is_empty() { None } else { Some(provider.parse().ok()?) },
         };
         Some(Self { ticket, code: URL_SAFE_NO_PAD.decode(code).ok()? })
     }
@@ -111,19 +133,33 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_by_a_provider_says_so_and_begins_its_own_session() {
+        let (key, ada, now) = (PeopleKey::generate(), user("one"), Utc::now());
+        let (provider, session) = (ProviderId::random(), SessionId::random());
+        let text = Ticket::of_provider(provider, session, ada.id, now).text(&key, &ada);
+        let shown = Shown::read(&text).expect("a ticket");
+        assert!(shown.is_good(&key, &ada, now));
+        assert_eq!((shown.ticket.provider, shown.ticket.session), (Some(provider), session));
+        let stripped = text.expose_secret().replace(&provider.to_string(), "");
+        assert!(!Shown::read(&stripped.into()).expect("it can be read").is_good(&key, &ada, now));
+    }
+
+    #[test]
     fn nothing_in_a_ticket_can_be_changed() {
         let (key, ada, now) = (PeopleKey::generate(), user("one"), Utc::now());
         let text = Ticket::new(ada.id, false, now).text(&key, &ada);
         let parts: Vec<String> = text.expose_secret().split('.').map(str::to_owned).collect();
         let later = (now.timestamp() + 1).to_string();
         let (session, eve) = (SessionId::random().to_string(), UserId::random().to_string());
-        for (index, other) in [(0, session.as_str()), (1, &eve), (2, &later), (3, "1"), (4, "AAAA")] {
+        for (index, other) in
+            [(0, session.as_str()), (1, &eve), (2, &later), (3, "1"), (4, &eve), (5, "AAAA")]
+        {
             let mut forged = parts.clone();
             other.clone_into(&mut forged[index]);
             let shown = Shown::read(&forged.join(".").into()).expect("it can be read");
             assert!(!shown.is_good(&key, &ada, now + TimeDelta::seconds(2)), "{index}");
         }
-        for bad in ["", ".", "a.b.c.d.e", "....", &format!("{}.x", text.expose_secret())] {
+        for bad in ["", ".", "a.b.c.d.e.f", ".....", &format!("{}.x", text.expose_secret())] {
             assert!(Shown::read(&bad.into()).is_none(), "{bad:?}");
         }
     }

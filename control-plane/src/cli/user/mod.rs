@@ -1,10 +1,12 @@
 //! `freehold user`: the people who sign in, by way of the API.
 
 mod create;
+mod identities;
 mod list;
 
 use clap::Subcommand;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::client::{Call, Client, encode, read};
 use super::{Error, Session, output};
@@ -21,6 +23,21 @@ pub enum Command {
     Show {
         /// Their id or address
         user: String,
+    },
+    /// Show by which providers outside a user is known
+    Identities {
+        /// Their id or address
+        user: String,
+    },
+    /// Have a provider know a user no more; the sessions that came by it end
+    #[command(
+        after_help = "Examples:\n  freehold user unlink ada@example.com 0199f0c2-1c1f-7c1b-b0f2-5b7f7c0e9d11"
+    )]
+    Unlink {
+        /// Their id or address
+        user: String,
+        /// The provider's id, as `freehold user identities` shows it
+        provider: Uuid,
     },
     /// Let a user in nowhere any more, and end their sessions
     #[command(after_help = "Examples:\n  freehold user suspend ada@example.com")]
@@ -41,6 +58,8 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<(), Error
         Command::List(arguments) => list::run(&arguments, &client, session).await,
         Command::Create(arguments) => create::run(&arguments, &client, session).await,
         Command::Show { user } => show(session, client.send(Call::get(path(&user))).await?),
+        Command::Identities { user } => identities::show(session, &client, &user).await,
+        Command::Unlink { user, provider } => identities::unlink(session, &client, &user, &provider).await,
         Command::Suspend { user } => {
             let answer = client.send(Call::post(format!("{}/suspend", path(&user)))).await?;
             told(session, answer, "is suspended, and signed in nowhere")

@@ -10,6 +10,7 @@ use super::cookie::Cookie;
 use super::form::Form;
 use super::visitor::Visitor;
 use super::{ACCOUNT, SECOND_FACTOR, SIGN_IN, SIGN_OUT, done};
+use crate::app::caller::Principal;
 use crate::http::AppState;
 use crate::render::person::{self, Field, Kind, Look, PersonPage};
 
@@ -20,13 +21,13 @@ pub(super) struct Typed {
     everywhere: String,
 }
 
-fn form() -> person::Form {
-    person::Form::new(SIGN_OUT, "Sign out").field(Field::new(
-        Kind::Checkbox,
-        "everywhere",
-        "On all my devices",
-        3,
-    ))
+/// Who is signed in to one tenant alone ends no other session of theirs.
+fn form(me: &Principal) -> person::Form {
+    let form = person::Form::new(SIGN_OUT, "Sign out");
+    match me.only_tenant {
+        None => form.field(Field::new(Kind::Checkbox, "everywhere", "On all my devices", 3)),
+        Some(_) => form,
+    }
 }
 
 /// `GET /account`
@@ -41,11 +42,11 @@ pub(super) async fn show(State(state): State<AppState>, visitor: Visitor) -> Res
     } else {
         places.iter().fold(page, |page, place| page.place(url(place, state.app.settings()), &place.name))
     };
-    let page = match me.has_second_factor {
+    let page = match me.has_second_factor || me.only_tenant.is_some() {
         true => page,
         false => page.link(SECOND_FACTOR, "Set up a second factor"),
     };
-    Ok(Answer::new(StatusCode::OK, page.form(form())).into_response())
+    Ok(Answer::new(StatusCode::OK, page.form(form(me))).into_response())
 }
 
 /// `GET /sign-out`. It signs nobody out: whoever makes up a link must not either.
@@ -53,7 +54,7 @@ pub(super) async fn show_sign_out(visitor: Visitor) -> Response {
     let Some(browser) = visitor.browser else { return see_other(SIGN_IN) };
     let page = PersonPage::new(Look::default(), "Sign out?")
         .lead(format!("You are signed in as {}. Signing out ends it in every app that you came to from here with this browser.", browser.principal.email))
-        .form(form())
+        .form(form(&browser.principal))
         .link(ACCOUNT, "Stay signed in");
     Answer::new(StatusCode::OK, page).into_response()
 }

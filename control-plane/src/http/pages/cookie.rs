@@ -10,16 +10,20 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::Settings;
 
-/// Longest cookie of ours, in bytes.
+/// Longest cookie of ours, in bytes: what leads somewhere is short.
 const LONGEST: usize = 256;
+/// Longest one that holds a way on. Browsers keep no more than 4,096 bytes with its name and all that is said of it.
+const LONGEST_WITH_A_WAY: usize = 3_900;
 
 /// One of our cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cookie {
     /// Leads to a session.
     Session,
-    /// Says that a password was right.
+    /// Says that a password was right, or that a provider vouched for somebody.
     Ticket,
+    /// Says to which provider somebody was sent, and where they go on.
+    Errand,
 }
 
 impl Cookie {
@@ -29,6 +33,15 @@ impl Cookie {
             (Self::Session, false) => "freehold",
             (Self::Ticket, true) => "__Host-freehold-ticket",
             (Self::Ticket, false) => "freehold-ticket",
+            (Self::Errand, true) => "__Host-freehold-outside",
+            (Self::Errand, false) => "freehold-outside",
+        }
+    }
+
+    fn longest(self) -> usize {
+        match self {
+            Self::Session | Self::Ticket => LONGEST,
+            Self::Errand => LONGEST_WITH_A_WAY,
         }
     }
 
@@ -44,7 +57,7 @@ impl Cookie {
             .filter(|(found, _)| *found == name)
             .map(|(_, value)| value);
         match (values.next(), values.next()) {
-            (Some(value), None) if value.len() <= LONGEST => Some(value.into()),
+            (Some(value), None) if value.len() <= self.longest() => Some(value.into()),
             _ => None,
         }
     }
@@ -100,6 +113,12 @@ mod tests {
         assert_eq!(found(&["freehold=a.b; freehold=c.d"]), None, "which is ours cannot be told");
         assert_eq!(found(&["freehold=a.b", "freehold=c.d"]), None);
         assert_eq!(found(&[&format!("freehold={}", "x".repeat(LONGEST + 1))]), None);
+        let mut headers = HeaderMap::new();
+        for (length, is_there) in [(LONGEST_WITH_A_WAY, true), (LONGEST_WITH_A_WAY + 1, false)] {
+            let line = format!("freehold-outside={}", "x".repeat(length));
+            headers.insert(header::COOKIE, line.parse().expect("a header"));
+            assert_eq!(Cookie::Errand.of(&headers, &settings).is_some(), is_there, "{length}");
+        }
     }
 
     #[test]

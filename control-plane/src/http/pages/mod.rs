@@ -10,6 +10,7 @@ mod front;
 mod invitation;
 mod join;
 mod password;
+mod provider;
 mod second_factor;
 mod sign_in;
 mod verify;
@@ -26,11 +27,14 @@ use axum::routing::get;
 use super::error::Problem;
 use super::{AppState, guard};
 use crate::app::Error;
+use crate::app::providers::CALLBACK;
 use answer::Trouble;
 
 /// Where people sign in.
 pub(crate) const SIGN_IN: &str = "/sign-in";
 const CODE: &str = "/sign-in/code";
+/// Signing in by a provider outside: the provider's id comes behind it.
+const WITH: &str = "/sign-in/with/";
 const FORGOT: &str = "/forgot-password";
 const RESET: &str = "/reset-password";
 const VERIFY: &str = "/verify-email";
@@ -49,6 +53,8 @@ pub(super) fn router(state: &AppState) -> Router<AppState> {
     let people = Router::new()
         .route(SIGN_IN, get(sign_in::show).post(sign_in::take))
         .route(CODE, get(sign_in::show_code).post(sign_in::take_code))
+        .route("/sign-in/with/{provider}", get(provider::go))
+        .route(CALLBACK, get(provider::come_back))
         .route(FORGOT, get(password::show_forgot).post(password::forgot))
         .route(RESET, get(password::show_reset).post(password::reset))
         .route(VERIFY, get(verify::show).post(verify::take))
@@ -70,11 +76,13 @@ async fn on_the_apex(State(state): State<AppState>, request: Request, next: Next
     }
 }
 
-/// Whether a request is for one of these pages, and whether it is where something could be guessed or mail be sent.
+/// Whether a request is for one of these pages, and whether it is where something could be guessed or mail be sent, or
+/// where a provider is asked on somebody's behalf.
 pub(super) fn of_people(method: &Method, path: &str) -> Option<bool> {
-    let known = [SIGN_IN, CODE, FORGOT, RESET, VERIFY, INVITATION, SECOND_FACTOR, ACCOUNT, SIGN_OUT];
-    let ours = known.contains(&path) || path.starts_with(JOIN);
-    ours.then(|| method == Method::POST && path != SIGN_OUT)
+    let known =
+        [SIGN_IN, CODE, FORGOT, RESET, VERIFY, INVITATION, SECOND_FACTOR, ACCOUNT, SIGN_OUT, CALLBACK];
+    let ours = known.contains(&path) || path.starts_with(JOIN) || path.starts_with(WITH);
+    ours.then(|| path == CALLBACK || method == Method::POST && path != SIGN_OUT)
 }
 
 /// Runs a change to its end, also when the browser goes away meanwhile.

@@ -11,10 +11,11 @@ use super::cookie::Cookie;
 use super::form::Form;
 use super::visitor::Visitor;
 use super::way::{Way, link};
-use super::{ACCOUNT, CODE, EMAIL_LENGTH, FORGOT, PASSWORD_LENGTH, SIGN_IN, VERIFY, done, wrongs};
+use super::{ACCOUNT, CODE, EMAIL_LENGTH, FORGOT, PASSWORD_LENGTH, SIGN_IN, VERIFY, WITH, done, wrongs};
 use crate::app::Error;
 use crate::app::people::{BrowserSession, SignIn, Step};
 use crate::app::places::Place;
+use crate::app::providers::Doors;
 use crate::http::AppState;
 use crate::http::extract::Query;
 use crate::model::signup::SignupMode;
@@ -24,7 +25,7 @@ use crate::render::person::{self, Field, Kind, PersonPage};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
-    to: String,
+    pub to: String,
 }
 
 /// What somebody types. The password is not printed.
@@ -46,20 +47,22 @@ pub(super) struct Code {
     to: String,
 }
 
-/// Where somebody goes on, and whose place that is.
-struct Road {
-    way: Option<Way>,
-    place: Option<Place>,
+/// Where somebody goes on, whose place that is, and by what they may sign in to it.
+pub(super) struct Road {
+    pub way: Option<Way>,
+    pub place: Option<Place>,
+    doors: Doors,
 }
 
 impl Road {
-    async fn of(state: &AppState, to: &str) -> Result<Self, Trouble> {
+    pub async fn of(state: &AppState, to: &str) -> Result<Self, Trouble> {
         let way = Way::read(to);
         let place = match &way {
             Some(way) => way.place(&state.app).await?,
             None => None,
         };
-        Ok(Self { way, place })
+        let doors = state.app.ways_in(place.as_ref().map(|place| place.tenant)).await?;
+        Ok(Self { way, place, doors })
     }
 
     /// A form that takes the way along.
@@ -68,14 +71,14 @@ impl Road {
         self.way.as_ref().map_or(form.clone(), |way| form.hidden("to", way.as_str()))
     }
 
-    fn answer(&self, state: &AppState, status: StatusCode, page: PersonPage) -> Answer {
+    pub fn answer(&self, state: &AppState, status: StatusCode, page: PersonPage) -> Answer {
         let end = self.way.as_ref().zip(self.place.as_ref());
         Answer::new(status, page)
             .leading_to(end.and_then(|(way, place)| way.end(place, state.app.settings())))
     }
 
     /// Lets the browser keep its session, and go on.
-    fn go_on(&self, state: &AppState, session: &BrowserSession) -> Response {
+    pub fn go_on(&self, state: &AppState, session: &BrowserSession) -> Response {
         let settings = state.app.settings();
         let mut response = see_other(self.way.as_ref().map_or(ACCOUNT, Way::as_str));
         let headers = response.headers_mut();
@@ -84,7 +87,15 @@ impl Road {
         response
     }
 
-    fn page(&self, email: &str, remember: bool) -> PersonPage {
+    /// Has the browser keep a ticket, and asks for a code.
+    pub fn ask_for_code(&self, state: &AppState, ticket: &SecretString) -> Response {
+        let mut response = see_other(&link(CODE, self.way.as_ref()));
+        let ticket = Cookie::Ticket.set(state.app.settings(), ticket, None);
+        response.headers_mut().append(header::SET_COOKIE, ticket);
+        response
+    }
+
+    pub fn page(&self, email: &str, remember: bool) -> PersonPage {
         let form = self
             .form(SIGN_IN, "Sign in")
             .field(
@@ -105,6 +116,12 @@ impl Road {
         let page = PersonPage::new(look(self.place.as_ref()), heading)
             .form(form)
             .link(link(FORGOT, self.way.as_ref()), "I forgot my password");
+        let page = self.doors.offered.iter().fold(page, |page, one| {
+            let href = link(&format!("{WITH}{}", one.id), self.way.as_ref());
+            page.offer(href, format!("Sign in with {}", one.title))
+        });
+        let page =
+            if self.doors.required { page.folded("For owners: sign in with your password") } else { page };
         match self.place.as_ref().filter(|place| place.signups != SignupMode::Closed) {
             Some(place) => {
                 page.link(Way::to_join(&place.slug).as_str(), format!("Ask to join {}", place.name))
@@ -134,10 +151,13 @@ pub(super) async fn show(
     let (email, page) = match (&visitor.browser, &road.way) {
         (Some(_), None) => return Ok(see_other(ACCOUNT)),
         // An app may ask that somebody signs in who is signed in.
-        (Some(browser), Some(_)) => (
-            browser.principal.email.to_string(),
-            "You are signed in. To go on, show once more that it is you.",
-        ),
+        (Some(browser), Some(_)) => {
+            let again = match road.doors.required {
+                true => "You are signed in. To go on, sign in by what this place asks for.",
+                false => "You are signed in. To go on, show once more that it is you.",
+            };
+            (browser.principal.email.to_string(), again)
+        }
         (None, way) => (way.as_ref().map(Way::hint).unwrap_or_default(), ""),
     };
     let shown = road.page(&email, false);
@@ -164,12 +184,7 @@ pub(super) async fn take(
         done(async move { app.sign_in_browser(with, visitor.cookie.as_ref(), &visitor.origin).await }).await;
     let error = match step {
         Ok(Step::In(session)) => return Ok(road.go_on(&state, &session)),
-        Ok(Step::Code(ticket)) => {
-            let mut response = see_other(&link(CODE, road.way.as_ref()));
-            let ticket = Cookie::Ticket.set(state.app.settings(), &ticket, None);
-            response.headers_mut().append(header::SET_COOKIE, ticket);
-            return Ok(response);
-        }
+        Ok(Step::Code(ticket)) => return Ok(road.ask_for_code(&state, &ticket)),
         Err(error) => error,
     };
     let page = road.page(&typed.email, remember);

@@ -41,6 +41,8 @@ fn session(record: &SessionRecord, current: SessionId) -> MySession {
         address: record.address.clone(),
         remembered: record.remembered,
         second_factor: record.second_factor,
+        by: record.provider_title.clone(),
+        only_tenant: record.only_tenant.map(|tenant| tenant.0),
         created_at: record.created_at,
         last_used_at: record.last_used_at,
         expires_at: record.expires_at,

@@ -9,6 +9,7 @@ mod catalogue;
 mod convert;
 mod events;
 pub mod export;
+mod identities;
 mod invitations;
 mod mails;
 mod me;
@@ -44,6 +45,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(me::change_password))
         .routes(routes!(me::sessions, me::end_all))
         .routes(routes!(me::end))
+        .routes(routes!(identities::mine))
+        .routes(routes!(identities::unlink_mine))
         .routes(routes!(api_keys::mine, api_keys::create_mine))
         .routes(routes!(api_keys::revoke_mine))
         .routes(routes!(api_keys::rotate_mine))
@@ -53,6 +56,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(users::get))
         .routes(routes!(users::suspend))
         .routes(routes!(users::resume))
+        .routes(routes!(identities::of_user))
+        .routes(routes!(identities::unlink))
         .routes(routes!(second_factor::renew_codes))
         .routes(routes!(security::get, security::update))
         .routes(routes!(tenants::list, tenants::create))

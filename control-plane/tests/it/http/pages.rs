@@ -64,6 +64,11 @@ impl Window<'_> {
         self.send("GET", path, "", &[]).await
     }
 
+    /// The same with what a browser says of where the link to it is.
+    pub(super) async fn get_from(&mut self, path: &str, lines: &[&str]) -> Answer {
+        self.send("GET", path, "", lines).await
+    }
+
     /// Fills a page's form in and posts it.
     pub(super) async fn submit(&mut self, page: &Answer, typed: &[(&str, &str)]) -> Answer {
         let (action, mut fields) = form(&page.body);

@@ -260,6 +260,23 @@ pub struct MyMembership {
     pub required_provider: Option<Uuid>,
 }
 
+/// Somebody, as a provider outside knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Identity {
+    pub provider_id: Uuid,
+    #[schema(example = "acme-sso")]
+    pub name: String,
+    /// What people are shown.
+    #[schema(example = "Acme SSO")]
+    pub title: String,
+    /// Whose provider it is; none for the platform's.
+    pub tenant_id: Option<Uuid>,
+    /// The address that the provider told last; it proves nothing.
+    pub email: Option<String>,
+    pub linked_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+}
+
 /// Being signed in on one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MySession {
@@ -272,6 +289,11 @@ pub struct MySession {
     pub address: String,
     pub remembered: bool,
     pub second_factor: bool,
+    /// By which provider, as people are shown it; none for a password.
+    #[schema(example = "Acme SSO")]
+    pub by: Option<String>,
+    /// The one tenant that it is good in; none: all of mine.
+    pub only_tenant: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     /// Exact to a minute.
     pub last_used_at: DateTime<Utc>,

@@ -1,0 +1,249 @@
+//! Signing in by a provider while somebody means harm, or the provider is away.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::pages::{Window, encoded, is_page, leads_to};
+use super::people::new_address;
+use super::people_sign_up::PASSWORD;
+use super::sign_in_by::{come, path_of, sent, site, verified};
+use crate::outside::mock::Mock;
+
+const COOKIE: &str = "freehold";
+const ERRAND: &str = "freehold-outside";
+
+fn is_in(window: &Window<'_>) -> bool {
+    window.cookies.contains_key(COOKIE)
+}
+
+#[tokio::test]
+async fn an_answer_counts_once_in_the_browser_that_was_sent_and_from_whom_it_was_sent_to() {
+    let (site, mock) = (site().await, Mock::start());
+    let provider = site.world.provider(&mock.url, None, |_| {}).await;
+    let other = site.world.provider(&mock.url, None, |_| {}).await;
+    let email = new_address();
+    mock.person("ada", &verified(&email)).await;
+    let begun = async |provider| {
+        let mut window = site.window();
+        let there = sent(&mut window, provider, "").await;
+        let home = path_of(&site, &mock.sign_in(&there, Some("ada")).await);
+        (window, home)
+    };
+
+    // What somebody else began, in a browser that was sent nowhere, and in one that was sent for something else.
+    let (_, home) = begun(provider).await;
+    let mut victim = site.window();
+    is_page(&victim.get(&home).await, 400, "This sign-in cannot go on");
+    let (mut victim, _) = begun(provider).await;
+    is_page(&victim.get(&home).await, 400, "This sign-in cannot go on");
+    assert!(!is_in(&victim));
+
+    // A state that was made up or is none, and a cookie that was changed or is of another provider.
+    let (window, home) = begun(provider).await;
+    let (rest, state) = home.split_once("state=").expect("a state");
+    let state = state.split('&').next().expect("its end");
+    for changed in [
+        home.replace(state, &"A".repeat(43)),
+        home.replace(&format!("state={state}"), "x=y"),
+        format!("{rest}state={state}&state={state}"),
+    ] {
+        let mut window = window.clone();
+        let answer = window.get(&changed).await;
+        assert!(answer.status >= 400 && !is_in(&window), "{changed}: {}", answer.body);
+    }
+    let errand = window.cookies[ERRAND].clone();
+    for forged in [
+        errand.replace(&provider.to_string(), &other.to_string()),
+        errand.split('.').next().expect("an id").to_owned(),
+        format!("{errand}x"),
+    ] {
+        let mut window = window.clone();
+        window.cookies.insert(ERRAND.to_owned(), forged);
+        is_page(&window.get(&home).await, 400, "This sign-in cannot go on");
+    }
+
+    // Another provider's answer for this one's.
+    let mut mixed = window.clone();
+    let answer = mixed.get(&format!("{home}&iss={}", encoded("https://evil.example"))).await;
+    is_page(&answer, 409, "Sign in");
+    assert!(
+        answer.body.contains("answered in a way that does not count")
+            && !answer.body.contains("evil.example")
+    );
+
+    // It is good once: neither again, nor with what the browser had kept.
+    let (mut window, home) = begun(provider).await;
+    let kept = window.clone();
+    leads_to(&window.get(&home).await, "/account");
+    is_page(&window.get(&home).await, 400, "This sign-in cannot go on");
+    let mut again = kept.clone();
+    assert_eq!(again.get(&home).await.status, 409, "the code is spent");
+    // With another code for the same errand no second session begins.
+    let there = sent(&mut site.window(), provider, "").await;
+    assert!(there.contains("code_challenge="));
+    assert!(!is_in(&again));
+    assert_eq!(site.world.audited("user.sign_in", &email).await, ["done"]);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_provider_by_somebody_elses_page_nor_on_to_one() {
+    let (site, mock) = (site().await, Mock::start());
+    let provider = site.world.provider(&mock.url, None, |_| {}).await;
+    let email = new_address();
+    mock.person("ada", &verified(&email)).await;
+    let path = format!("/sign-in/with/{provider}");
+    for from in ["cross-site", "same-site"] {
+        let mut window = site.window();
+        let line = format!("Sec-Fetch-Site: {from}");
+        leads_to(&window.get_from(&path, &[&line]).await, "/sign-in");
+        assert!(window.cookies.is_empty());
+        let join = format!("{path}?to={}", encoded("/join/acme"));
+        leads_to(&window.get_from(&join, &[&line]).await, "/sign-in?to=%2Fjoin%2Facme");
+    }
+    for from in ["same-origin", "none"] {
+        let line = format!("Sec-Fetch-Site: {from}");
+        assert!(
+            site.window()
+                .get_from(&path, &[&line])
+                .await
+                .header("location")
+                .is_some_and(|to| to.starts_with(&mock.url))
+        );
+    }
+    for bad in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/account?x",
+        "/oauth/authorize?\r\nX: y",
+    ] {
+        let mut window = site.window();
+        leads_to(&come(&site, &mut window, &mock, provider, ("ada", bad)).await, "/account");
+    }
+    let long = format!("/oauth/authorize?state={}", "x".repeat(3_000));
+    let answer = site.window().get(&format!("{path}?to={long}")).await;
+    is_page(&answer, 422, "Sign in");
+}
+
+#[tokio::test]
+async fn what_a_provider_says_beside_is_never_shown() {
+    let (site, mock) = (site().await, Mock::start());
+    let provider = site.world.provider(&mock.url, None, |_| {}).await;
+    for (error, status, told) in [
+        ("access_denied", 403, "it was cancelled there, or you may not"),
+        ("temporarily_unavailable", 409, "cannot sign anybody in at the moment"),
+        ("<script>alert(1)</script>", 409, "did not understand"),
+    ] {
+        let mut window = site.window();
+        let there = sent(&mut window, provider, "/join/acme").await;
+        let state = there.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state");
+        let home = format!(
+            "/sign-in/callback?state={state}&error={}&error_description={}",
+            encoded(error),
+            encoded("<script>alert(2)</script>")
+        );
+        let answer = window.get(&home).await;
+        is_page(&answer, status, "Sign in");
+        assert!(answer.body.contains(told) && !answer.body.contains("alert("), "{}", answer.body);
+        assert!(
+            answer.body.contains("value=\"/join/acme\"") || answer.body.contains("join&#x2F;acme"),
+            "{}",
+            answer.body
+        );
+        assert!(!window.cookies.contains_key(ERRAND));
+    }
+    let mut window = site.window();
+    let there = sent(&mut window, provider, "").await;
+    let state = there.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state");
+    // This one gives no state back when somebody refuses, as it must.
+    let home = path_of(&site, &mock.sign_in(&there, None).await);
+    is_page(&window.clone().get(&home).await, 400, "This sign-in cannot go on");
+    is_page(&window.get(&format!("{home}&state={state}")).await, 403, "Sign in");
+}
+
+/// A provider that takes connections and says this, or nothing at all.
+async fn odd(says: Option<&'static str>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            match says {
+                None => held.push(stream),
+                Some(says) => {
+                    let mut head = [0; 1_024];
+                    let _ = stream.read(&mut head).await;
+                    let _ = stream.write_all(says.as_bytes()).await;
+                }
+            }
+        }
+    });
+    format!("http://127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_keeps_nobody_from_signing_in_another_way() {
+    let (site, mock) = (site().await, Mock::start());
+    let good = site.world.provider(&mock.url, None, |_| {}).await;
+    let slow = site.world.provider(&odd(None).await, None, |_| {}).await;
+    let garbage = odd(Some("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")).await;
+    let garbage = site.world.provider(&garbage, None, |_| {}).await;
+    let dead = site.world.provider("http://127.0.0.1:1", None, |_| {}).await;
+    let (email, known) = (new_address(), site.world.registered().await);
+    mock.person("ada", &verified(&email)).await;
+
+    let patient = async {
+        let mut waits: Vec<Window<'_>> = (0..30).map(|_| site.window()).collect();
+        let path = format!("/sign-in/with/{slow}");
+        let answers = futures_util::future::join_all(waits.iter_mut().map(|window| window.get(&path))).await;
+        for answer in &answers {
+            // Whoever asks from one address as often as that is told so in the end.
+            is_page(answer, 409, "Sign in");
+            assert!(answer.body.contains("Acme SSO does not answer"), "{}", answer.body);
+        }
+    };
+    let others = async {
+        let begun = Instant::now();
+        for _ in 0..3 {
+            let mut window = site.window();
+            leads_to(&window.sign_in(&known, PASSWORD).await, "/account");
+            leads_to(&come(&site, &mut site.window(), &mock, good, ("ada", "")).await, "/account");
+            for bad in [garbage, dead] {
+                let answer = site.window().get(&format!("/sign-in/with/{bad}")).await;
+                is_page(&answer, 409, "Sign in");
+                assert!(answer.body.contains("does not answer; sign in another way"), "{}", answer.body);
+            }
+        }
+        begun.elapsed()
+    };
+    let ((), took) = tokio::join!(patient, others);
+    assert!(took < Duration::from_secs(5), "others waited {took:?} for it");
+
+    // One that goes away while somebody is there.
+    let mut window = site.window();
+    let there = sent(&mut window, good, "").await;
+    let home = path_of(&site, &mock.sign_in(&there, Some("ada")).await);
+    drop(mock);
+    let answer = window.get(&home).await;
+    is_page(&answer, 409, "Sign in");
+    assert!(answer.body.contains("does not answer") && !is_in(&window), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn who_came_by_a_provider_that_is_disabled_is_signed_out_and_nobody_comes_by_it_meanwhile() {
+    let (site, mock) = (site().await, Mock::start());
+    let provider = site.world.provider(&mock.url, None, |_| {}).await;
+    let email = new_address();
+    mock.person("ada", &verified(&email)).await;
+    let mut inside = site.window();
+    leads_to(&come(&site, &mut inside, &mock, provider, ("ada", "")).await, "/account");
+    let mut window = site.window();
+    let there = sent(&mut window, provider, "").await;
+    let home = path_of(&site, &mock.sign_in(&there, Some("ada")).await);
+    let mut sql = site.world.registry.superuser().await;
+    sqlx::query("update freehold.providers set enabled = false").execute(&mut sql).await.expect("disabled");
+    is_page(&window.get(&home).await, 404, "Sign in");
+    assert!(!is_in(&window));
+}
