@@ -23,6 +23,9 @@ pub struct Arguments {
     /// The port they may dial there
     #[arg(long = "edge-port")]
     edge_port: u16,
+    /// Networks that the api may dial besides the public internet
+    #[arg(long)]
+    reachable: Vec<Ipv4Net>,
 }
 
 /// What is done with the table.
@@ -46,6 +49,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Error> {
         pool: arguments.pool,
         platform_address: arguments.address,
         edge_port: arguments.edge_port,
+        reachable: arguments.reachable,
     };
     let failed = |error: local::Error| Error::failed(error.to_string());
     match arguments.action {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +79,15 @@ pub(super) async fn api(config: &Config, source: &Source, shutdown: Cancellation
             .map_err(|error| Error::failed(error.to_string()))?;
     let key =
         PeopleKey::from_file(&source.read(PEOPLE_KEY)?).map_err(|error| Error::failed(error.to_string()))?;
-    let app = Arc::new(App::new(store.clone(), app::Settings::from(config), issuer, key));
+    let mut settings = app::Settings::from(config);
+    if let Some(file) = &config.providers.ca_file {
+        let pem = keys::read(file)?;
+        settings.providers = settings
+            .providers
+            .trusting(pem.expose_secret())
+            .map_err(|error| Error::failed(error.to_string()))?;
+    }
+    let app = Arc::new(App::new(store.clone(), settings, issuer, key));
     let router = http::router(http::AppState::new(app, &config.limits, shutdown.clone()));
     http::serve(&Home::new(&config.home).api_socket(), router, shutdown)
         .await

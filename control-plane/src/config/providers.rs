@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 /// What providers may be at, and who vouches for them.
@@ -19,7 +19,7 @@ pub struct ProvidersConfig {
 
 impl ProvidersConfig {
     /// The first thing that cannot work: its key and why.
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
+    pub(super) fn check(&self, pool: Ipv4Net) -> Result<(), (String, String)> {
         let wrong = |message: String| Err(("providers.reachable".to_owned(), message));
         for net in &self.reachable {
             if net.trunc() != *net {
@@ -27,6 +27,9 @@ impl ProvidersConfig {
             }
             if net.prefix_len() == 0 {
                 return wrong(format!("{net} is everything: name the networks that providers are in"));
+            }
+            if matches!(net, IpNet::V4(net) if net.contains(&pool) || pool.contains(net)) {
+                return wrong(format!("{net} holds houses of tenants: network.pool is {pool}"));
             }
         }
         Ok(())

@@ -160,6 +160,18 @@ fn what_cannot_work_is_refused_by_name() {
         assert!(error.contains(expected), "{pair}: {error}");
     }
     assert!(Flag::set("edge.port").is_err());
+    for (net, expected) in [
+        ("10.1.2.3/16", "10.1.0.0/16 does"),
+        ("0.0.0.0/0", "is everything"),
+        ("10.0.0.0/8", "holds houses of tenants"),
+        ("10.201.7.0/24", "holds houses of tenants"),
+        ("nowhere", "providers.reachable"),
+    ] {
+        let text = format!("providers: {{reachable: [10.7.0.0/16, {net}]}}\n");
+        let file = Some(write(directory.path(), "own.yaml", &text));
+        let error = fails(&Sources { file, ..sources(directory.path()) });
+        assert!(error.contains("providers.reachable") && error.contains(expected), "{net}: {error}");
+    }
 }
 
 #[test]

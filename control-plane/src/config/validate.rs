@@ -33,7 +33,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         return wrong("admin.email", format!("{email:?} is not an e-mail address"));
     }
     config.mail.check()?;
-    config.providers.check()?;
+    config.providers.check(config.network.pool)?;
     limits(config)?;
     let base = &config.images.base;
     if base.is_empty() || base.chars().any(|c| c.is_whitespace() || c.is_control()) {

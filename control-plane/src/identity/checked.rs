@@ -13,7 +13,7 @@ use super::tokens::{Claims, TokenError, Verifier};
 const HALF: usize = 10_000;
 
 /// A whole token's hash: one that differs in anything is another.
-type Fingerprint = [u8; 32];
+pub type Fingerprint = [u8; 32];
 
 /// What a token said that was good.
 #[derive(Debug, Clone)]
@@ -25,14 +25,21 @@ struct Checked {
 
 /// Those that came lately, and those before them. When a half is full the older one is forgotten as a whole: who still
 /// comes has moved on by then.
-#[derive(Debug, Default)]
-struct Memory {
-    late: HashMap<Fingerprint, Checked>,
-    before: HashMap<Fingerprint, Checked>,
+#[derive(Debug)]
+pub struct Memory<T> {
+    late: HashMap<Fingerprint, T>,
+    before: HashMap<Fingerprint, T>,
 }
 
-impl Memory {
-    fn recall(&mut self, token: &Fingerprint) -> Option<Checked> {
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self { late: HashMap::new(), before: HashMap::new() }
+    }
+}
+
+impl<T: Clone> Memory<T> {
+    /// What is remembered of a token.
+    pub fn recall(&mut self, token: &Fingerprint) -> Option<T> {
         if let Some(known) = self.late.get(token) {
             return Some(known.clone());
         }
@@ -41,7 +48,8 @@ impl Memory {
         Some(known)
     }
 
-    fn keep(&mut self, token: Fingerprint, checked: Checked) {
+    /// Remembers a token.
+    pub fn keep(&mut self, token: Fingerprint, checked: T) {
         if self.late.len() >= HALF {
             self.before = std::mem::take(&mut self.late);
         }
@@ -54,7 +62,7 @@ impl Memory {
 #[derive(Debug)]
 pub struct Remembering {
     verifier: Verifier,
-    memory: Mutex<Memory>,
+    memory: Mutex<Memory<Checked>>,
 }
 
 impl From<Verifier> for Remembering {
@@ -90,7 +98,7 @@ impl Remembering {
         Ok(claims)
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, Memory<Checked>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

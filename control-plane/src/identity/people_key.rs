@@ -36,6 +36,8 @@ pub enum Use {
     SignInTicket,
     /// What a browser keeps while its person is at a provider, and what is asked of the provider with it.
     Errand,
+    /// The id of the session of a token that a provider outside gave.
+    ForeignToken,
 }
 
 impl Use {
@@ -49,6 +51,7 @@ impl Use {
             Self::RecoveryCode => b"recovery code",
             Self::SignInTicket => b"sign-in ticket",
             Self::Errand => b"errand",
+            Self::ForeignToken => b"foreign token",
         }
     }
 }

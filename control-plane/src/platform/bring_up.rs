@@ -135,7 +135,8 @@ impl Platform {
 
     fn keys(&self) -> Result<(Keys, String)> {
         self.home.prepare().map_err(|source| Error::File { path: self.home.root().to_owned(), source })?;
-        let keys = Keys::ensure(&self.home, &self.config.mail.smtp).map_err(Error::Keys)?;
+        let keys =
+            Keys::ensure(&self.home, &self.config.mail.smtp, &self.config.providers).map_err(Error::Keys)?;
         Ok((keys, format!("in {}", self.home.root().display())))
     }
 

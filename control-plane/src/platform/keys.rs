@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::home::{self, Home};
-use crate::config::SmtpConfig;
+use crate::config::{ProvidersConfig, SmtpConfig};
 use crate::engine::SecretFile;
 use crate::identity;
 use crate::store;
@@ -27,6 +27,8 @@ pub const SUPERUSER: &str = "database_superuser";
 pub const SMTP_PASSWORD: &str = "smtp_password";
 /// Who may vouch for the server that takes our mails; no secret, and given like one.
 pub const SMTP_CA: &str = "smtp_ca.pem";
+/// Who may vouch for OpenID providers; no secret, and given like one.
+pub const PROVIDERS_CA: &str = "providers_ca.pem";
 /// The first platform admin's password.
 pub const ADMIN_PASSWORD: &str = "admin_password";
 
@@ -108,6 +110,8 @@ pub struct Keys {
     pub smtp: Option<SecretString>,
     /// Certificates that the server's may be signed by, if the operator has some of their own.
     pub smtp_ca: Option<SecretString>,
+    /// Certificates that OpenID providers' may be signed by, if the operator has some of their own.
+    pub providers_ca: Option<SecretString>,
     passwords: BTreeMap<&'static str, SecretString>,
 }
 
@@ -115,12 +119,12 @@ pub struct Keys {
 const ROLES: &[&str] = &[store::OWNER_ROLE, store::API_ROLE, store::GATEWAY_ROLE, store::WORKER_ROLE];
 
 impl Keys {
-    /// Reads all keys and passwords, making those that are not there yet. What belongs to the mail server is in files of
-    /// the operator's.
+    /// Reads all keys and passwords, making those that are not there yet. What belongs to the mail server and
+    /// to providers is in files of the operator's.
     ///
     /// # Errors
     /// When a file cannot be read or written; the error names the path.
-    pub fn ensure(home: &Home, smtp: &SmtpConfig) -> io::Result<Self> {
+    pub fn ensure(home: &Home, smtp: &SmtpConfig, providers: &ProvidersConfig) -> io::Result<Self> {
         let once = |name: &str, make: &dyn Fn() -> SecretString| -> io::Result<SecretString> {
             let path = path_of(home, name);
             home::write_once(&path, || make().expose_secret().to_owned(), 0o600)
@@ -141,6 +145,7 @@ impl Keys {
             admin: once(ADMIN_PASSWORD, &identity::random_secret)?,
             smtp: smtp.password_file.as_deref().map(read).transpose()?,
             smtp_ca: smtp.ca_file.as_deref().map(read).transpose()?,
+            providers_ca: providers.ca_file.as_deref().map(read).transpose()?,
             passwords,
         })
     }
@@ -171,6 +176,7 @@ impl Keys {
             admin: secret("admin"),
             smtp: Some(secret("smtp")),
             smtp_ca: Some(secret("smtp-ca")),
+            providers_ca: Some(secret("providers-ca")),
             passwords: ROLES.iter().map(|role| (*role, secret(role))).collect(),
         }
     }
@@ -194,9 +200,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let home = Home::new(&dir.path().join("home"));
         home.prepare().expect("prepared");
-        let smtp = crate::config::Config::default().mail.smtp;
-        let first = Keys::ensure(&home, &smtp).expect("made");
-        let second = Keys::ensure(&home, &smtp).expect("read");
+        let config = crate::config::Config::default();
+        let first = Keys::ensure(&home, &config.mail.smtp, &config.providers).expect("made");
+        let second = Keys::ensure(&home, &config.mail.smtp, &config.providers).expect("read");
         for (one, other) in first.all().into_iter().zip(second.all()) {
             assert_eq!(one.expose_secret(), other.expose_secret());
         }

@@ -135,6 +135,8 @@ impl Context<'_> {
             config.mail.smtp.password_file.map(|_| Path::new(keys::SECRETS).join(keys::SMTP_PASSWORD));
         config.mail.smtp.ca_file =
             config.mail.smtp.ca_file.map(|_| Path::new(keys::SECRETS).join(keys::SMTP_CA));
+        config.providers.ca_file =
+            config.providers.ca_file.map(|_| Path::new(keys::SECRETS).join(keys::PROVIDERS_CA));
         config.log.format = LogFormat::Json;
         config
     }
@@ -164,6 +166,10 @@ impl Context<'_> {
         spec.files.push(SecretFile::new(keys::TOKEN_KEY, self.keys.token.clone()));
         spec.files.push(SecretFile::new(keys::ID_TOKEN_KEY, self.keys.id_token.clone()));
         spec.files.push(SecretFile::new(keys::PEOPLE_KEY, self.keys.people.clone()));
+        spec.files.extend(self.keys.providers_ca.clone().map(|pem| SecretFile::new(keys::PROVIDERS_CA, pem)));
+        // The one way out: to OpenID providers. It is dialled at nothing, and what it may dial the firewall says too.
+        spec.network =
+            NetworkMode::Network { name: names::platform_network(self.installation), aliases: Vec::new() };
         Ok(spec)
     }
 
@@ -338,6 +344,9 @@ mod tests {
                 assert_eq!(engine, *service == Service::Worker, "{service}");
                 let host = spec.network == NetworkMode::Host;
                 assert_eq!(host, !matches!(service, Service::Postgres | Service::Api), "{service}");
+                // In a network of its own are houses; the platform's own has the api alone.
+                let outward = matches!(&spec.network, NetworkMode::Network { name, .. } if name == "fh-abc234-platform");
+                assert_eq!(outward, *service == Service::Api, "{service}: {:?}", spec.network);
                 assert!(spec.capabilities.is_empty() && spec.read_only, "{service}");
                 assert!(spec.user.as_deref().is_none_or(|user| !user.starts_with('0')), "{service}");
             }
@@ -356,7 +365,14 @@ mod tests {
             assert_eq!(files(Service::Postgres), ["database_superuser"]);
             assert_eq!(
                 files(Service::Api),
-                ["config.yaml", "database_api", "id_token.pem", "people.key", "token.pem"]
+                [
+                    "config.yaml",
+                    "database_api",
+                    "id_token.pem",
+                    "people.key",
+                    "providers_ca.pem",
+                    "token.pem"
+                ]
             );
             assert_eq!(files(Service::Gateway), ["config.yaml", "database_gateway"]);
             assert_eq!(

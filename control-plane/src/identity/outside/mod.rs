@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
+use jsonwebtoken::DecodingKey;
 use tokio::sync::Semaphore;
 
 use crate::model::provider::{IssuerUrl, Trust};
@@ -33,8 +34,8 @@ pub use mapping::{Arrival, arrival};
 pub use redeem::{Asked, Back, Client};
 pub use settings::{OutsideSettings, Pace};
 use target::Target;
-use token::Kind;
-pub use token::{Claims, unchecked_issuer};
+pub use token::{Claims, Unchecked};
+use token::{Head, Kind};
 
 /// Providers that are remembered at a time.
 const KNOWN: usize = 4_096;
@@ -61,6 +62,14 @@ type Name = (String, Trust);
 pub struct Outside {
     fetcher: Arc<Fetcher>,
     known: Arc<Mutex<HashMap<Name, Known>>>,
+}
+
+/// Whose key a token was signed by.
+#[derive(Debug, Clone)]
+pub struct SignedBy {
+    issuer: IssuerUrl,
+    trust: Trust,
+    head: Head,
 }
 
 /// What a provider is, for whoever sets it up.
@@ -115,10 +124,12 @@ impl Outside {
         drop(place);
         let given = redeem::given(&answer, &endpoint.host)?;
         let kind = Kind::Id { nonce: back.nonce, access_token: given.access_token.as_deref() };
-        self.check(client.issuer, client.trust, client.id, &given.id_token, kind).await
+        let checked = self.check(client.issuer, client.trust, client.id, &given.id_token, kind).await?;
+        Ok(checked.0)
     }
 
-    /// Checks a token that a provider gave somebody for our API.
+    /// Checks a token that a provider gave somebody for our API: what it says, and what has to be there still for it to
+    /// be good.
     ///
     /// # Errors
     /// What is wrong with it, or why that cannot be told.
@@ -128,8 +139,17 @@ impl Outside {
         trust: Trust,
         audience: &str,
         token: &str,
-    ) -> Result<Claims> {
-        self.check(issuer, trust, audience, token, Kind::Bearer).await
+    ) -> Result<(Claims, SignedBy)> {
+        let (claims, head) = self.check(issuer, trust, audience, token, Kind::Bearer).await?;
+        Ok((claims, SignedBy { issuer: issuer.clone(), trust, head }))
+    }
+
+    /// That the key is the provider's still by which a token was signed that was found good.
+    ///
+    /// # Errors
+    /// That it is not, or why that cannot be told.
+    pub async fn still(&self, by: &SignedBy) -> Result<()> {
+        self.key_for(&by.issuer, by.trust, &by.head).await.map(drop)
     }
 
     /// Asks a provider for what it says of itself and for its keys, now, for whoever sets it up.
@@ -161,9 +181,15 @@ impl Outside {
         audience: &str,
         token: &str,
         kind: Kind<'_>,
-    ) -> Result<Claims> {
+    ) -> Result<(Claims, Head)> {
         let head = token::head(token, kind)?;
-        let keys = self.known(issuer, trust).keys;
+        let key = self.key_for(issuer, trust, &head).await?;
+        let claims = token::check(token, &head, &key, issuer.as_str(), audience, kind)?;
+        Ok((claims, head))
+    }
+
+    /// The provider's key that a token names.
+    async fn key_for(&self, issuer: &IssuerUrl, trust: Trust, head: &Head) -> Result<Arc<DecodingKey>> {
         let ask = || {
             let (outside, issuer) = (self.clone(), issuer.clone());
             async move {
@@ -171,9 +197,8 @@ impl Outside {
                 keys_at(&outside.fetcher, &discovery.jwks_uri, trust).await
             }
         };
-        let keys = keys.get(|keys| keys.find(&head).is_some(), ask).await?;
-        let key = keys.find(&head).ok_or(TokenFault::UnknownKey)?;
-        Ok(token::check(token, &head, &key, issuer.as_str(), audience, kind)?)
+        let keys = self.known(issuer, trust).keys.get(|keys| keys.find(head).is_some(), ask).await?;
+        Ok(keys.find(head).ok_or(TokenFault::UnknownKey)?)
     }
 
     /// What is known of a provider, from now on.

@@ -51,7 +51,7 @@ pub(super) fn head(token: &str, kind: Kind<'_>) -> Result<Head, TokenFault> {
     }
     let header = decode_header(token).map_err(|error| match error.kind() {
         // An algorithm that is not known, `none` among them, is of no name that can be read.
-        ErrorKind::Json(_) => TokenFault::Algorithm,
+        ErrorKind::Json(error) if error.is_data() => TokenFault::Algorithm,
         _ => TokenFault::Malformed,
     })?;
     if matches!(header.alg, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) {
@@ -192,12 +192,26 @@ fn access(all: &Map<String, Value>) -> Result<(), TokenFault> {
 }
 
 /// Who says that they signed a token, and for whom. Nothing of it is proven.
-#[must_use]
-pub fn unchecked_issuer(token: &str) -> Option<String> {
-    if token.len() > LONGEST {
-        return None;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked {
+    pub issuer: String,
+    pub audiences: Vec<String>,
+}
+
+impl Unchecked {
+    /// What a token says; none where it is none that can be checked.
+    #[must_use]
+    pub fn of(token: &str) -> Option<Self> {
+        if token.len() > LONGEST {
+            return None;
+        }
+        let claims = token.split('.').nth(1)?;
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        let audiences = match claims.get("aud")? {
+            Value::String(audience) => vec![audience.clone()],
+            Value::Array(all) => all.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+            _ => return None,
+        };
+        Some(Self { issuer: claims.get("iss")?.as_str()?.to_owned(), audiences })
     }
-    let claims = token.split('.').nth(1)?;
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    Some(claims.get("iss")?.as_str()?.to_owned())
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 pub use ruleset::{Ruleset, table_name};
 
+use ipnet::IpNet;
+
 use super::{helper, network};
 use crate::config::Config;
 use crate::engine::{self, Capability, ContainerSpec, Engine, NetworkMode};
@@ -53,11 +55,18 @@ impl Firewall {
             ("--address", network::platform_address(config.network.pool).to_string()),
             ("--edge-port", config.edge.port.to_string()),
         ];
+        // Of IPv6 there is none in our networks.
+        let reachable = config.providers.reachable.iter().filter(|net| matches!(net, IpNet::V4(_)));
+        let reachable = reachable.map(|net| ("--reachable", net.to_string()));
         Self {
             engine,
             installation: installation.clone(),
             image: image.to_owned(),
-            arguments: arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect(),
+            arguments: arguments
+                .into_iter()
+                .chain(reachable)
+                .flat_map(|(name, value)| [name.to_owned(), value])
+                .collect(),
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Ruleset {
     /// The one address of the host that houses may dial, on the edge's port.
     pub platform_address: Ipv4Addr,
     pub edge_port: u16,
+    /// Networks that the api may dial besides the public internet.
+    pub reachable: Vec<Ipv4Net>,
 }
 
 /// A rule of the table, by the chain it stands in.
@@ -54,6 +56,7 @@ struct Rule {
 /// a packet really goes, also through a port that somebody published.
 const CHAINS: &[(&str, &str)] = &[
     ("from_house", ""),
+    ("from_api", ""),
     ("before_routing", "type filter hook prerouting priority 10; policy accept;"),
     ("to_host", "type filter hook input priority -10; policy accept;"),
     ("through_host", "type filter hook forward priority -10; policy accept;"),
@@ -71,7 +74,7 @@ impl Ruleset {
         format!("\"fh{}-*\"", self.installation)
     }
 
-    /// The platform's own bridge. No container hangs on it; it is there for its address.
+    /// The platform's own bridge. It is there for its address, and the api's container hangs on it.
     fn own_bridge(&self) -> String {
         format!("\"fh{}.plat\"", self.installation)
     }
@@ -81,7 +84,7 @@ impl Ruleset {
         let own = self.own_bridge();
         let edge = format!("ip daddr {} tcp dport {}", self.platform_address, self.edge_port);
         let rule = |chain, text: String| Rule { chain, text };
-        vec![
+        let mut rules = vec![
             // Where a packet that comes from a house may go at all.
             rule("before_routing", format!("iifname {houses} jump from_house")),
             rule("from_house", "meta nfproto ipv6 drop".into()),
@@ -100,14 +103,49 @@ impl Ruleset {
             rule("to_host", format!("iifname {houses} ct state established accept")),
             rule("to_host", format!("iifname {houses} {edge} accept")),
             rule("to_host", format!("iifname {houses} drop")),
-            rule("to_host", format!("iifname {own} drop")),
             // Nobody from outside reaches into a house; those of the host go by another hook.
             rule("through_host", format!("iifname {houses} oifname {houses} accept")),
             rule("through_host", format!("oifname {houses} ct state established,related accept")),
             rule("through_host", format!("oifname {houses} drop")),
+            rule("through_host", format!("oifname {own} ct state established,related accept")),
             rule("through_host", format!("oifname {own} drop")),
-            rule("through_host", format!("iifname {own} drop")),
-        ]
+        ];
+        rules.extend(self.of_the_api(&own));
+        rules
+    }
+
+    /// What the api may dial: providers, and whoever tells it where their names lead. Its own code judges each address
+    /// before; this stands where that fails.
+    fn of_the_api(&self, own: &str) -> Vec<Rule> {
+        let rule = |chain, text: String| Rule { chain, text };
+        let mut rules = vec![
+            rule("before_routing", format!("iifname {own} jump from_api")),
+            rule("from_api", "meta nfproto ipv6 drop".into()),
+            rule("from_api", "fib saddr . iif oif missing drop".into()),
+            rule("from_api", "ct state established accept".into()),
+            rule("from_api", format!("ip daddr {} drop", self.pool.trunc())),
+            // The engine asks for names from inside the container's own network, mostly at a private address, and which
+            // one it asks it does not tell.
+            rule("from_api", "meta l4proto { tcp, udp } th dport 53 accept".into()),
+            rule("from_api", "meta l4proto != tcp drop".into()),
+            rule("to_host", format!("iifname {own} ct state established accept")),
+            rule("to_host", format!("iifname {own} meta l4proto {{ tcp, udp }} th dport 53 accept")),
+        ];
+        if let Some(reachable) = self.reachable() {
+            // As it was dialled: behind a port that somebody published, the destination is another one.
+            rules.push(rule("from_api", format!("ct original ip daddr {{ {reachable} }} accept")));
+            rules.push(rule("to_host", format!("iifname {own} ip daddr {{ {reachable} }} accept")));
+        }
+        rules.push(rule("from_api", format!("ip daddr {{ {} }} drop", self.inner())));
+        rules.push(rule("to_host", format!("iifname {own} drop")));
+        rules
+    }
+
+    /// What the operator opened for the api, without what another part of it holds already.
+    fn reachable(&self) -> Option<String> {
+        let nets = Ipv4Net::aggregate(&self.reachable);
+        let nets: Vec<String> = nets.iter().map(ToString::to_string).collect();
+        (!nets.is_empty()).then(|| nets.join(", "))
     }
 
     /// The addresses that are closed, the pool among them wherever it was laid.
@@ -196,6 +234,7 @@ mod tests {
             pool: "10.201.0.0/16".parse().expect("pool"),
             platform_address: Ipv4Addr::new(10, 201, 0, 1),
             edge_port: 8080,
+            reachable: Vec::new(),
         }
     }
 
@@ -214,13 +253,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_opened_is_opened_for_the_api_alone() {
+        let mut ruleset = sample();
+        // A set takes no two that overlap.
+        ruleset.reachable = ["10.7.0.0/16", "10.7.1.0/24", "192.168.7.9/32"]
+            .map(|net| net.parse().expect("a network"))
+            .to_vec();
+        let script = ruleset.script();
+        let opened: Vec<&str> = script.lines().filter(|line| line.contains("10.7.0.0/16")).collect();
+        assert_eq!(opened.len(), 2, "{script}");
+        for line in opened {
+            assert!(line.contains("{ 10.7.0.0/16, 192.168.7.9/32 } accept"), "{line}");
+            assert!(!line.contains("fhabc234-*"), "{line}");
+        }
+    }
+
+    #[test]
     fn everything_counts_in_the_fingerprint() {
         let base = sample();
-        let mut others = vec![base.clone(); 4];
+        let mut others = vec![base.clone(); 5];
         others[0].edge_port = 8081;
         others[1].platform_address = Ipv4Addr::new(10, 201, 0, 2);
         others[2].installation = "xyz234".parse().expect("id");
         others[3].pool = "44.0.0.0/20".parse().expect("pool");
+        others[4].reachable = vec!["10.7.0.0/16".parse().expect("a network")];
         for other in others {
             assert_ne!(base.fingerprint(), other.fingerprint());
         }

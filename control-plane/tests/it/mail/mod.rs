@@ -1,7 +1,7 @@
 //! Mails on their way from the registry to a server.
 
 pub mod sink;
-mod tls;
+pub mod tls;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -20,7 +20,7 @@ fn openssl(folder: &Path, arguments: &str) {
 }
 
 /// Makes an authority, and a certificate of it for 127.0.0.1 and no name.
-fn certify(folder: &Path, authority: &str) {
+pub fn certify(folder: &Path, authority: &str) {
     const NEW: &str = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
     openssl(folder, &format!("{NEW} -keyout {authority}.key -out {authority}.pem -subj /CN={authority}"));
     openssl(

@@ -1,6 +1,10 @@
 //! OpenID providers outside: one not of our making, and one that is as bad as it can be.
 
+mod answers;
 pub mod mock;
+pub mod nasty;
+mod tls;
+mod tokens;
 
 use std::net::IpAddr;
 
@@ -19,7 +23,7 @@ const BACK_AT: &str = "http://freehold.localhost:8080/sign-in/callback";
 
 /// For providers on loopback, which are the platform's.
 pub fn reaching_loopback() -> OutsideSettings {
-    let loopback = vec!["127.0.0.0/8".parse().expect("a network")];
+    let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).to_vec();
     OutsideSettings { reach: Reach { platform: loopback, ..Reach::default() }, ..OutsideSettings::default() }
 }
 

@@ -1,6 +1,7 @@
 //! From inside a tenant's containers, with a shell and every tool of their images, and then with the capabilities that
 //! only somebody has who broke out of them: what must not be reached, taken or exceeded is not.
 
+mod api;
 mod database;
 mod inside;
 mod limits;
@@ -76,6 +77,16 @@ async fn a_tenant_reaches_its_own_house_the_back_door_and_nothing_else() {
         let page = admin.visit(&house.slug, "/").await;
         assert!(page.status == StatusCode::OK && page.body.contains(&house.slug), "{page:?}");
     }
+}
+
+#[tokio::test]
+async fn the_api_reaches_public_addresses_what_was_opened_for_it_and_nothing_else() {
+    let installation = Installation::up();
+    let admin = Admin::of(&installation);
+    admin.create("acme").await;
+    api::check(&installation, &House::of(&installation, "acme"));
+    let page = admin.visit("acme", "/").await;
+    assert!(page.status == StatusCode::OK && page.body.contains("acme"), "{page:?}");
 }
 
 #[tokio::test]

@@ -12,13 +12,13 @@ use crate::houses::objects::docker;
 use crate::houses::wait;
 
 /// All ways to one port, and to whoever has it.
-fn ways(address: impl std::fmt::Display, port: u16) -> Vec<String> {
+pub fn ways(address: impl std::fmt::Display, port: u16) -> Vec<String> {
     let mut ways = on_port(&address, port);
     ways.push(format!("ping/{address}"));
     ways
 }
 
-fn on_port(address: impl std::fmt::Display, port: u16) -> Vec<String> {
+pub fn on_port(address: impl std::fmt::Display, port: u16) -> Vec<String> {
     vec![format!("tcp/{address}/{port}"), format!("udp/{address}/{port}")]
 }
 

@@ -145,6 +145,11 @@ impl Service {
     }
 }
 
+/// Runs `ip` in the network of a process.
+fn in_network_of(pid: &str, arguments: &[&str]) -> String {
+    host("nsenter", &[&["-t", pid, "-n", "ip"][..], arguments].concat())
+}
+
 /// Another project's container on this machine, which also stands for another host on the LAN: a cable leads to it
 /// from the host, with private addresses at both ends.
 pub struct Stranger {
@@ -154,7 +159,7 @@ pub struct Stranger {
     /// The host's addresses at the other end of the cable.
     pub of_host: Vec<String>,
     container: Bystander,
-    _cable: Interface,
+    cable: Interface,
 }
 
 impl Stranger {
@@ -165,8 +170,7 @@ impl Stranger {
         let inspect = |what: &str| docker(&["inspect", "-f", what, &container.0]);
         let pid = inspect("{{.State.Pid}}");
         let cable = Interface::new(&["veth", "peer", "name", "lan", "netns", &pid]);
-        let inside =
-            |arguments: &[&str]| host("nsenter", &[&["-t", &pid, "-n", "ip"][..], arguments].concat());
+        let inside = |arguments: &[&str]| in_network_of(&pid, arguments);
         let (mut own, mut of_host) = (vec![inspect("{{.NetworkSettings.IPAddress}}")], vec![]);
         for first in ["192.168", "172.30", "100.100", "198.51"] {
             let third = if first == "198.51" { 100 } else { rng.random_range(0..=255u8) };
@@ -178,11 +182,23 @@ impl Stranger {
             of_host.push(near);
         }
         inside(&["link", "set", "lan", "up"]);
-        Self { port, own, of_host, container, _cable: cable }
+        Self { port, own, of_host, container, cable }
     }
 
     pub fn name(&self) -> &str {
         &self.container.0
+    }
+
+    /// An address for it that is as public as any other, out of those that amateurs' radios try things with: packets
+    /// for it go by the cable.
+    pub fn at_a_public_address(&self) -> String {
+        let mut rng = rand::rng();
+        let (third, fourth) = (rng.random_range(0..=255u8), rng.random_range(0..64u8) * 4);
+        let [near, far] = [1, 2].map(|end| format!("44.128.{third}.{}", fourth + end));
+        self.cable.has(&format!("{near}/30"));
+        let pid = docker(&["inspect", "-f", "{{.State.Pid}}", self.name()]);
+        in_network_of(&pid, &["addr", "add", &format!("{far}/30"), "dev", "lan"]);
+        far
     }
 
     /// Whom it heard until now, a line each.
