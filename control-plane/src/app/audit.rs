@@ -72,6 +72,10 @@ words!(
         SignupAsk = "signup.ask",
         SignupApprove = "signup.approve",
         SignupReject = "signup.reject",
+        /// Other keys sign tokens from then on.
+        SigningKeysRotate = "signing_keys.rotate",
+        /// A key that signed tokens is good for nothing any more, nor are those.
+        SigningKeyWithdraw = "signing_key.withdraw",
         KeyCreate = "key.create",
         KeyRotate = "key.rotate",
         KeyRevoke = "key.revoke",

@@ -32,6 +32,7 @@ pub mod providers;
 pub mod rules;
 pub mod security;
 mod settings;
+pub mod signing;
 pub mod signups;
 pub mod tenants;
 pub mod users;
@@ -56,6 +57,7 @@ use crate::store::{Channel, Scope, Store, Tx};
 use audit::Auditor;
 use news::News;
 use principals::Principals;
+use signing::Follower;
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -76,18 +78,24 @@ pub struct App {
     auditor: Auditor,
     news: News,
     principals: Principals,
-    _tidy: AbortOnDropHandle<()>,
+    /// Keeps the keys that sign as the registry has them.
+    signing: Arc<Follower>,
+    _tasks: [AbortOnDropHandle<()>; 2],
 }
 
 impl App {
-    /// Must be called inside a runtime: it begins to follow what the registry announces, and keeps the audit log.
+    /// Must be called inside a runtime: it begins to follow what the registry announces, and keeps the audit log. The
+    /// issuer is of [`signing::open`], or one that signs with keys of its own.
     #[must_use]
     pub fn new(store: Store, settings: Settings, issuer: Issuer, key: PeopleKey) -> Self {
         let tokens = Remembering::from(issuer.verifier());
-        let app_verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
-        let channels = &[Channel::Operation, Channel::People];
+        let app_verifier = AppVerifier::new(&issuer);
+        let channels = &[Channel::Operation, Channel::People, Channel::SigningKeys];
         let (news, ear) = News::follow_from_the_start(store.clone(), channels);
         let principals = Principals::new(ear);
+        let longest = settings.longest_token();
+        let (signing, following) =
+            signing::follow(store.clone(), key.clone(), issuer.keys().clone(), longest, news.ear());
         let store = store.telling(principals.listener());
         let auditor = Auditor::new(store.clone(), key.clone());
         let tidy = AbortOnDropHandle::new(tokio::spawn(people::keep_tidy(store.clone())));
@@ -106,7 +114,8 @@ impl App {
             auditor,
             news,
             principals,
-            _tidy: tidy,
+            signing,
+            _tasks: [tidy, following],
         }
     }
 

@@ -105,7 +105,7 @@ impl<R: Remembered> Memory<R> {
                 self.forget(|_| true);
                 self.hearing = true;
             }
-            Notice::HouseDue(_) | Notice::Operation(_) | Notice::Door(_) => {}
+            Notice::HouseDue(_) | Notice::Operation(_) | Notice::Door(_) | Notice::SigningKeys => {}
         }
     }
 

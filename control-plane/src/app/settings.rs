@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use ipnet::Ipv4Net;
 
 use crate::config::{ApiKeysConfig, Config, PeopleConfig};
 use crate::identity::outside::OutsideSettings;
 use crate::model::hostname::HostName;
 use crate::model::plan::{Plan, PlanName};
+
+/// How long an ID token is good, in seconds: it is looked at once, when it arrives.
+pub(super) const ID_SECONDS: i64 = 300;
+/// By how much clocks of those who check tokens may differ from ours.
+const CLOCKS: TimeDelta = TimeDelta::minutes(1);
 
 /// The part of the configuration that rules what callers may ask for.
 #[derive(Debug, Clone)]
@@ -35,6 +41,8 @@ pub struct Settings {
     pub providers: OutsideSettings,
     /// How long a platform admin's token is valid.
     pub token_minutes: u32,
+    /// How long new keys are published before they sign.
+    pub signing_lead: TimeDelta,
 }
 
 impl From<&Config> for Settings {
@@ -52,11 +60,19 @@ impl From<&Config> for Settings {
             api_keys: config.api_keys.clone(),
             providers: OutsideSettings::from(&config.providers),
             token_minutes: config.token_minutes,
+            signing_lead: TimeDelta::seconds(config.signing_keys.lead_seconds.into()),
         }
     }
 }
 
 impl Settings {
+    /// How long a token may be good for that is signed now, with what clocks may differ by.
+    #[must_use]
+    pub fn longest_token(&self) -> TimeDelta {
+        let minutes = self.token_minutes.max(self.people.access_minutes);
+        TimeDelta::minutes(minutes.into()).max(TimeDelta::seconds(ID_SECONDS)) + CLOCKS
+    }
+
     /// The host name of the console.
     #[must_use]
     pub fn admin_host(&self) -> String {

@@ -12,6 +12,7 @@ mod follow;
 mod images;
 mod invite;
 mod key;
+mod keys;
 mod mail;
 mod member;
 mod operation;
@@ -131,6 +132,9 @@ pub enum Command {
     /// API keys: make, list, rotate and revoke them
     #[command(subcommand)]
     Key(key::Command),
+    /// The keys that sign tokens: list, rotate and withdraw them
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// People who ask to join a tenant or to open one: list them and decide
     #[command(subcommand)]
     Signup(signup::Command),
@@ -216,6 +220,7 @@ impl Command {
             Self::Member(command) => member::run(command, &session).await,
             Self::Invite(command) => invite::run(command, &session).await,
             Self::Key(command) => key::run(command, &session).await,
+            Self::Keys(command) => keys::run(command, &session).await,
             Self::Signup(command) => signup::run(command, &session).await,
             Self::User(command) => user::run(command, &session).await,
             Self::Operation(command) => operation::run(&command, &session).await,

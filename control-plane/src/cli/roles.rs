@@ -16,12 +16,11 @@ use crate::engine::docker::Docker;
 use crate::gateway::{self, GatewaySettings};
 use crate::http;
 use crate::identity::people_key::PeopleKey;
-use crate::identity::tokens::Issuer;
 use crate::identity::vault::MasterKey;
 use crate::model::ids::InstallationId;
 use crate::platform::firewall::Firewall;
 use crate::platform::home::Home;
-use crate::platform::keys::{self, ID_TOKEN_KEY, MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source, TOKEN_KEY};
+use crate::platform::keys::{self, MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, Source};
 use crate::platform::network;
 use crate::store::{self, Store};
 use crate::worker::mail::{MailSettings, Post};
@@ -74,11 +73,11 @@ async fn registry(
 /// `api`: the HTTP API and the platform's pages, on its socket.
 pub(super) async fn api(config: &Config, source: &Source, shutdown: CancellationToken) -> Result<(), Error> {
     let Some(store) = registry(config, source, store::API_ROLE, &shutdown).await? else { return Ok(()) };
-    let issuer =
-        Issuer::from_pems(&source.read(TOKEN_KEY)?, &source.read(ID_TOKEN_KEY)?, config.public_url())
-            .map_err(|error| Error::failed(error.to_string()))?;
     let key =
         PeopleKey::from_file(&source.read(PEOPLE_KEY)?).map_err(|error| Error::failed(error.to_string()))?;
+    let issuer = app::signing::open(&store, &key, config.public_url())
+        .await
+        .map_err(|error| Error::failed(error.to_string()))?;
     let mut settings = app::Settings::from(config);
     if let Some(file) = &config.providers.ca_file {
         let pem = keys::read(file)?;

@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod mail;
 mod providers;
+mod signing_keys;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use limits::LimitsConfig;
 pub use load::{Flag, Origin, Origins, Sources};
 pub use mail::{MailConfig, SmtpConfig, SmtpTls};
 pub use providers::ProvidersConfig;
+pub use signing_keys::SigningKeysConfig;
 
 /// All settings of one installation, checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,7 @@ pub struct Config {
     pub admin: AdminConfig,
     pub people: PeopleConfig,
     pub api_keys: ApiKeysConfig,
+    pub signing_keys: SigningKeysConfig,
     pub mail: MailConfig,
     pub providers: ProvidersConfig,
     pub limits: LimitsConfig,
@@ -301,6 +304,7 @@ impl Default for Config {
                 tenants_per_person: 3,
             },
             api_keys: ApiKeysConfig::default(),
+            signing_keys: SigningKeysConfig::default(),
             mail: MailConfig::default(),
             providers: ProvidersConfig::default(),
             limits: LimitsConfig::default(),

@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     edge(config)?;
     people(config)?;
     api_keys(config)?;
+    between("signing_keys.lead_seconds", config.signing_keys.lead_seconds.into(), 1..=86_400)?;
     between("token_minutes", config.token_minutes.into(), 1..=525_600)?;
     domains(config)?;
     let email = &config.admin.email;

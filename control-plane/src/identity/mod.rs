@@ -9,6 +9,7 @@ pub mod outside;
 pub mod passwords;
 pub mod people_key;
 pub mod permissions;
+pub mod ring;
 pub mod signatures;
 mod signing;
 pub mod strength;

@@ -28,7 +28,7 @@ pub enum Use {
     AuditSeal,
     /// An entry's place in the audit log's chain.
     AuditLink,
-    /// The key that users' second factors are sealed with.
+    /// The key that users' second factors are sealed with, and what signs.
     Vault,
     /// A code for when a second factor is lost.
     RecoveryCode,
@@ -38,6 +38,8 @@ pub enum Use {
     Errand,
     /// The id of the session of a token that a provider outside gave.
     ForeignToken,
+    /// A key that signs tokens, as one of ours.
+    SigningKey,
 }
 
 impl Use {
@@ -52,6 +54,7 @@ impl Use {
             Self::SignInTicket => b"sign-in ticket",
             Self::Errand => b"errand",
             Self::ForeignToken => b"foreign token",
+            Self::SigningKey => b"signing key",
         }
     }
 }
@@ -99,7 +102,7 @@ impl PeopleKey {
         mac.finalize().into_bytes().into()
     }
 
-    /// What the api seals users' secrets with.
+    /// What the api seals users' secrets with, and its own.
     #[must_use]
     pub fn vault(&self) -> MasterKey {
         MasterKey::derived(self.code(Use::Vault, &[]))

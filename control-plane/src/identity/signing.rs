@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::random_bytes;
 use super::tokens::TokenError;
+use crate::model::signing_key::SigningAlgorithm;
 
 /// Characters in a line of PEM (RFC 7468).
 const LINE: usize = 64;
@@ -71,14 +72,13 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Of the PEM that [`generate_key`] made.
-    pub(super) fn ed25519(pem: &SecretString) -> Result<Self, TokenError> {
-        Self::new(EncodingKey::from_ed_pem(pem.expose_secret().as_bytes()), Algorithm::EdDSA)
-    }
-
-    /// Of the PEM that [`generate_id_key`] made.
-    pub(super) fn rsa(pem: &SecretString) -> Result<Self, TokenError> {
-        Self::new(EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()), Algorithm::RS256)
+    /// Of the PEM that [`generate_key`] made, or [`generate_id_key`] for RSA.
+    pub(super) fn of(algorithm: SigningAlgorithm, pem: &SecretString) -> Result<Self, TokenError> {
+        let pem = pem.expose_secret().as_bytes();
+        match algorithm {
+            SigningAlgorithm::Ed25519 => Self::new(EncodingKey::from_ed_pem(pem), Algorithm::EdDSA),
+            SigningAlgorithm::Rsa => Self::new(EncodingKey::from_rsa_pem(pem), Algorithm::RS256),
+        }
     }
 
     fn new(
@@ -92,6 +92,11 @@ impl SigningKey {
         public.common.key_id = Some(id.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         Ok(Self { key, public, id, algorithm })
+    }
+
+    /// Its thumbprint, by which tokens name it.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// What it says of itself to whoever checks.
@@ -120,9 +125,11 @@ mod tests {
             assert!(lines.iter().all(|line| line.len() <= LINE), "a line is too long");
             assert_eq!(lines.first(), Some(&"-----BEGIN PRIVATE KEY-----"));
         }
-        assert!(SigningKey::ed25519(&ed).is_ok() && SigningKey::rsa(&rsa).is_ok());
-        assert!(SigningKey::ed25519(&rsa).is_err() && SigningKey::rsa(&ed).is_err());
-        assert_eq!(SigningKey::rsa(&rsa).expect("read").id, SigningKey::rsa(&rsa).expect("again").id);
+        let of = SigningKey::of;
+        assert!(of(SigningAlgorithm::Ed25519, &ed).is_ok() && of(SigningAlgorithm::Rsa, &rsa).is_ok());
+        assert!(of(SigningAlgorithm::Ed25519, &rsa).is_err() && of(SigningAlgorithm::Rsa, &ed).is_err());
+        let id = || of(SigningAlgorithm::Rsa, &rsa).expect("read").id;
+        assert_eq!(id(), id());
         assert_ne!(ed.expose_secret(), generate_key().expose_secret());
     }
 }

@@ -1,19 +1,16 @@
 //! Tokens: signed with Ed25519, so that whoever has the public key can check them and nobody else can make them.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
-use jsonwebtoken::jwk::{JwkSet, KeyAlgorithm};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::ids::{SessionId, TenantId};
+use crate::model::signing_key::{SigningAlgorithm, Times};
 
-use super::signing::SigningKey;
+use super::ring::{Keyring, RingKey};
 pub use super::signing::{generate_id_key, generate_key};
 
 /// The audience of platform admins' tokens.
@@ -80,14 +77,17 @@ pub struct Subject {
 /// Signs tokens: the one place where it is done, and that says by which keys they are checked.
 #[derive(Debug, Clone)]
 pub struct Issuer {
-    access: SigningKey,
-    id: SigningKey,
+    keys: Keyring,
     issuer: String,
 }
 
 impl Issuer {
-    /// Signs with the keys of [`generate_key`] and [`generate_id_key`] in the name of `issuer`, the public URL of the
-    /// platform.
+    /// Signs with whatever key of the ring's turn it is, in the name of `issuer`, the public URL of the platform.
+    pub fn new(keys: Keyring, issuer: impl Into<String>) -> Self {
+        Self { keys, issuer: issuer.into() }
+    }
+
+    /// Signs with the keys of [`generate_key`] and [`generate_id_key`], from the start and without end.
     ///
     /// # Errors
     /// [`TokenError::Key`] when a text is not such a key.
@@ -96,7 +96,16 @@ impl Issuer {
         id: &SecretString,
         issuer: impl Into<String>,
     ) -> Result<Self, TokenError> {
-        Ok(Self { access: SigningKey::ed25519(access)?, id: SigningKey::rsa(id)?, issuer: issuer.into() })
+        let times = Times::from(DateTime::UNIX_EPOCH);
+        let access = RingKey::signing(SigningAlgorithm::Ed25519, access, times)?;
+        let id = RingKey::signing(SigningAlgorithm::Rsa, id, times)?;
+        Ok(Self::new(Keyring::new([access, id].into_iter().collect()), issuer))
+    }
+
+    /// The keys that it signs with.
+    #[must_use]
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
     }
 
     /// In whose name it signs.
@@ -110,7 +119,7 @@ impl Issuer {
     /// # Errors
     /// [`TokenError::Key`] when signing fails.
     pub fn sign_access<T: Serialize>(&self, claims: &T) -> Result<String, TokenError> {
-        self.access.sign(APP_TOKEN, claims)
+        self.sign(SigningAlgorithm::Ed25519, APP_TOKEN, claims)
     }
 
     /// An ID token for a tenant's app.
@@ -118,7 +127,7 @@ impl Issuer {
     /// # Errors
     /// [`TokenError::Key`] when signing fails.
     pub fn sign_id<T: Serialize>(&self, claims: &T) -> Result<String, TokenError> {
-        self.id.sign(ID_TOKEN, claims)
+        self.sign(SigningAlgorithm::Rsa, ID_TOKEN, claims)
     }
 
     /// A token about `subject` for `audience`, good for `minutes`.
@@ -153,47 +162,39 @@ impl Issuer {
             tenant: subject.tenant,
             sid: subject.session,
         };
-        self.access.sign("JWT", &claims)
+        self.sign(SigningAlgorithm::Ed25519, "JWT", &claims)
+    }
+
+    fn sign<T: Serialize>(
+        &self,
+        algorithm: SigningAlgorithm,
+        kind: &str,
+        claims: &T,
+    ) -> Result<String, TokenError> {
+        self.keys.ring().signing(algorithm, Utc::now())?.sign(kind, claims)
     }
 
     /// The public keys, for everybody who checks our tokens.
     #[must_use]
     pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: vec![self.access.public().clone(), self.id.public().clone()] }
+        self.keys.ring().published(Utc::now())
     }
 
     /// What checks this issuer's tokens.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
-        Verifier::new(&self.jwks(), self.issuer.clone())
+        Verifier { keys: self.keys.clone(), issuer: self.issuer.clone() }
     }
 }
 
-/// Checks tokens by the public keys alone.
-#[derive(Clone)]
+/// Checks tokens by the keys that are published at that moment.
+#[derive(Debug, Clone)]
 pub struct Verifier {
-    keys: Arc<HashMap<String, DecodingKey>>,
+    keys: Keyring,
     issuer: String,
 }
 
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("issuer", &self.issuer).finish_non_exhaustive()
-    }
-}
-
 impl Verifier {
-    /// With these keys. One that is not for our kind of signature is left out.
-    #[must_use]
-    pub fn new(keys: &JwkSet, issuer: impl Into<String>) -> Self {
-        let named = keys
-            .keys
-            .iter()
-            .filter(|key| key.common.key_algorithm == Some(KeyAlgorithm::EdDSA))
-            .filter_map(|key| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(key).ok()?)));
-        Self { keys: Arc::new(named.collect()), issuer: issuer.into() }
-    }
-
     /// What a token says, if it is the issuer's, for one of these audiences, and not past its time.
     ///
     /// # Errors
@@ -206,15 +207,18 @@ impl Verifier {
     pub(super) fn check(&self, token: &str, audiences: &[&str]) -> Result<(String, Claims), TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         let id = header.kid.ok_or(TokenError::Invalid)?;
-        let key = self.keys.get(&id).ok_or(TokenError::Invalid)?;
+        let ring = self.keys.ring();
+        let key = ring.taken(&id, SigningAlgorithm::Ed25519, Utc::now()).ok_or(TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_audience(audiences);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.leeway = LEEWAY;
-        decode(token, key, &validation).map(|token| (id, token.claims)).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
-            _ => TokenError::Invalid,
+        decode(token, key.check(), &validation).map(|token| (id, token.claims)).map_err(|error| {
+            match error.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
+                _ => TokenError::Invalid,
+            }
         })
     }
 
@@ -227,7 +231,8 @@ impl Verifier {
         audiences: &[&str],
         now: DateTime<Utc>,
     ) -> Result<(), TokenError> {
-        if !self.keys.contains_key(key) || !audiences.contains(&claims.aud.as_str()) {
+        if !self.keys.takes(key, SigningAlgorithm::Ed25519, now) || !audiences.contains(&claims.aud.as_str())
+        {
             return Err(TokenError::Invalid);
         }
         if claims.exp < now.timestamp() - LEEWAY.cast_signed() {
@@ -239,7 +244,7 @@ impl Verifier {
 
 #[cfg(test)]
 mod tests {
-    use jsonwebtoken::{EncodingKey, Header, encode};
+    use jsonwebtoken::{DecodingKey, EncodingKey, Header, encode};
 
     use super::*;
 
@@ -281,9 +286,13 @@ mod tests {
         for secret in ["d", "p", "q", "dp", "dq", "qi"] {
             assert!(!published.contains(&format!("\"{secret}\":")), "{published}");
         }
-        let verifier = Verifier::new(&serde_json::from_str(&published).expect("keys"), URL);
         let token = issuer.issue(admin(), "app", 5).expect("token");
-        assert!(verifier.verify(&token, &["app"]).is_ok());
+        let set: JwkSet = serde_json::from_str(&published).expect("keys");
+        let named = decode_header(&token).expect("a header").kid.expect("a name");
+        let key = DecodingKey::from_jwk(set.find(&named).expect("the key")).expect("a key");
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&["app"]);
+        assert!(decode::<Claims>(&token, &key, &validation).is_ok());
     }
 
     #[test]
@@ -294,7 +303,7 @@ mod tests {
         assert!(matches!(verifier.verify(&token, &["another"]), Err(TokenError::Invalid)));
         let foreign = issuer().issue(admin(), ADMIN_AUDIENCE, 5).expect("token");
         assert!(matches!(verifier.verify(&foreign, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
-        let elsewhere = Verifier::new(&ours.jwks(), "http://elsewhere");
+        let elsewhere = Issuer::new(ours.keys().clone(), "http://elsewhere").verifier();
         assert!(matches!(elsewhere.verify(&token, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
         for bad in ["", "a.b.c", &token[..token.len() - 4], &format!("{token}x")] {
             assert!(matches!(verifier.verify(bad, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)), "{bad}");
@@ -303,7 +312,7 @@ mod tests {
         let x =
             serde_json::to_value(ours.jwks()).expect("json")["keys"][0]["x"].as_str().expect("x").to_owned();
         let mut header = Header::new(Algorithm::HS256);
-        header.kid = ours.access.public().common.key_id.clone();
+        header.kid = ours.jwks().keys[0].common.key_id.clone();
         let claims = verifier.verify(&token, &[ADMIN_AUDIENCE]).expect("claims");
         let forged = encode(
             &header,
@@ -322,7 +331,7 @@ mod tests {
             .verify(&issuer.issue(admin(), ADMIN_AUDIENCE, 5).expect("token"), &[ADMIN_AUDIENCE])
             .expect("claims");
         claims.exp = claims.iat - 60;
-        let token = issuer.access.sign("JWT", &claims).expect("token");
+        let token = issuer.sign(SigningAlgorithm::Ed25519, "JWT", &claims).expect("token");
         assert!(matches!(issuer.verifier().verify(&token, &[ADMIN_AUDIENCE]), Err(TokenError::Expired)));
     }
 

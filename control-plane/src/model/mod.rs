@@ -16,6 +16,7 @@ pub mod provider;
 pub mod release;
 pub mod role;
 pub mod secret;
+pub mod signing_key;
 pub mod signup;
 pub mod slug;
 pub mod stack;

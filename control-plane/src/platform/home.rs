@@ -44,18 +44,6 @@ impl Home {
         self.0.join("keys/master.key")
     }
 
-    /// The key that tokens are signed with.
-    #[must_use]
-    pub fn token_key(&self) -> PathBuf {
-        self.0.join("keys/token.pem")
-    }
-
-    /// The key that ID tokens are signed with.
-    #[must_use]
-    pub fn id_token_key(&self) -> PathBuf {
-        self.0.join("keys/id_token.pem")
-    }
-
     /// The api's own secret.
     #[must_use]
     pub fn people_key(&self) -> PathBuf {

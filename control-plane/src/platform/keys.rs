@@ -17,8 +17,6 @@ pub const SECRETS: &str = "/run/secrets";
 /// A role's configuration. It is no secret; it comes the same way.
 pub const CONFIG_FILE: &str = "config.yaml";
 pub const MASTER_KEY: &str = "master.key";
-pub const TOKEN_KEY: &str = "token.pem";
-pub const ID_TOKEN_KEY: &str = "id_token.pem";
 pub const PROBER_SECRET: &str = "prober.secret";
 pub const PEOPLE_KEY: &str = "people.key";
 /// The password of the superuser of the platform's Postgres.
@@ -77,8 +75,6 @@ pub fn read(path: &Path) -> io::Result<SecretString> {
 fn path_of(home: &Home, name: &str) -> PathBuf {
     match name {
         MASTER_KEY => home.master_key(),
-        TOKEN_KEY => home.token_key(),
-        ID_TOKEN_KEY => home.id_token_key(),
         PEOPLE_KEY => home.people_key(),
         PROBER_SECRET => home.prober_secret(),
         other => home.secret(other),
@@ -94,11 +90,7 @@ pub(super) fn password_file(role: &str) -> String {
 pub struct Keys {
     /// Tenants' secrets are sealed with it.
     pub master: SecretString,
-    /// Tokens are signed with it.
-    pub token: SecretString,
-    /// ID tokens are signed with it.
-    pub id_token: SecretString,
-    /// What follows from a refresh token, and the audit log, are the api's own by it.
+    /// What follows from a refresh token, and the audit log, are the api's own by it; what signs tokens is sealed with it.
     pub people: SecretString,
     /// The edge tells its holder which way a request went.
     pub prober: SecretString,
@@ -137,8 +129,6 @@ impl Keys {
         }
         Ok(Self {
             master: once(MASTER_KEY, &|| identity::vault::MasterKey::generate().to_file())?,
-            token: once(TOKEN_KEY, &identity::tokens::generate_key)?,
-            id_token: once(ID_TOKEN_KEY, &identity::tokens::generate_id_key)?,
             people: once(PEOPLE_KEY, &|| identity::people_key::PeopleKey::generate().to_file())?,
             prober: once(PROBER_SECRET, &identity::random_secret)?,
             superuser: once(SUPERUSER, &identity::random_secret)?,
@@ -168,8 +158,6 @@ impl Keys {
         let secret = |text: &str| SecretString::from(format!("sample-secret-{text}"));
         Self {
             master: secret("master"),
-            token: secret("token"),
-            id_token: secret("id_token"),
             people: secret("people"),
             prober: secret("prober"),
             superuser: secret("superuser"),
@@ -183,9 +171,8 @@ impl Keys {
 
     #[cfg(test)]
     pub(super) fn all(&self) -> Vec<&SecretString> {
-        let tokens = [&self.token, &self.id_token];
         let own = [&self.master, &self.people, &self.prober, &self.superuser, &self.admin];
-        own.into_iter().chain(tokens).chain(&self.smtp).chain(self.passwords.values()).collect()
+        own.into_iter().chain(&self.smtp).chain(self.passwords.values()).collect()
     }
 }
 
@@ -206,9 +193,7 @@ mod tests {
         for (one, other) in first.all().into_iter().zip(second.all()) {
             assert_eq!(one.expose_secret(), other.expose_secret());
         }
-        for name in
-            [MASTER_KEY, TOKEN_KEY, ID_TOKEN_KEY, PROBER_SECRET, SUPERUSER, ADMIN_PASSWORD, "database_api"]
-        {
+        for name in [MASTER_KEY, PEOPLE_KEY, PROBER_SECRET, SUPERUSER, ADMIN_PASSWORD, "database_api"] {
             let mode = std::fs::metadata(path_of(&home, name)).expect(name).permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }

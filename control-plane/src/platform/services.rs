@@ -163,8 +163,6 @@ impl Context<'_> {
         let mut spec = self.role("api", 64100)?;
         spec.mounts.push(self.bind("run/api", false));
         spec.files.push(self.keys.file_of_role(store::API_ROLE));
-        spec.files.push(SecretFile::new(keys::TOKEN_KEY, self.keys.token.clone()));
-        spec.files.push(SecretFile::new(keys::ID_TOKEN_KEY, self.keys.id_token.clone()));
         spec.files.push(SecretFile::new(keys::PEOPLE_KEY, self.keys.people.clone()));
         spec.files.extend(self.keys.providers_ca.clone().map(|pem| SecretFile::new(keys::PROVIDERS_CA, pem)));
         // The one way out: to OpenID providers. It is dialled at nothing, and what it may dial the firewall says too.
@@ -365,14 +363,7 @@ mod tests {
             assert_eq!(files(Service::Postgres), ["database_superuser"]);
             assert_eq!(
                 files(Service::Api),
-                [
-                    "config.yaml",
-                    "database_api",
-                    "id_token.pem",
-                    "people.key",
-                    "providers_ca.pem",
-                    "token.pem"
-                ]
+                ["config.yaml", "database_api", "people.key", "providers_ca.pem"]
             );
             assert_eq!(files(Service::Gateway), ["config.yaml", "database_gateway"]);
             assert_eq!(

@@ -20,6 +20,7 @@ use crate::model::plan::PlanName;
 use crate::model::provider::{IssuerUrl, ProviderName};
 use crate::model::role::{ProjectRole, Role};
 use crate::model::secret::SecretPurpose;
+use crate::model::signing_key::SigningAlgorithm;
 use crate::model::signup::{SignupKind, SignupMode, SignupState};
 use crate::model::slug::Slug;
 use crate::model::stack::ServiceName;
@@ -108,6 +109,7 @@ text_columns!(
     SignupKind,
     SignupMode,
     SignupState,
+    SigningAlgorithm,
     Slug,
     Status,
     VolumeRole,

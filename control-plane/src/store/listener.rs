@@ -18,6 +18,8 @@ pub enum Channel {
     Doors,
     /// Somebody is signed in no more, or belongs somewhere else or as something else.
     People,
+    /// The keys that sign tokens are others, or stand otherwise.
+    SigningKeys,
 }
 
 impl Channel {
@@ -27,6 +29,7 @@ impl Channel {
             Self::Operation => "operation",
             Self::Doors => "doors",
             Self::People => "people",
+            Self::SigningKeys => "signing_keys",
         }
     }
 }
@@ -41,6 +44,8 @@ pub enum Notice {
     Person(UserId),
     /// Something changed about a tenant for all who belong to it.
     Belonging(TenantId),
+    /// Something changed about the keys that sign tokens.
+    SigningKeys,
     /// The connection is lost, and the presence with it.
     Lost,
     /// The connection is back, and the presence: anything may have been missed, so look at everything once.
@@ -122,6 +127,7 @@ impl Listener {
                     Some(("tenant", id)) => id.parse().map(Notice::Belonging).ok(),
                     _ => None,
                 },
+                "signing_keys" => Some(Notice::SigningKeys),
                 _ => None,
             };
             match notice {

@@ -34,6 +34,7 @@ pub mod releases;
 pub mod second_factors;
 pub mod secrets;
 pub mod sessions;
+pub mod signing_keys;
 pub mod signups;
 pub mod subnets;
 pub mod sweeps;
@@ -271,6 +272,7 @@ pub fn migrations() -> Vec<Migration> {
             "admin_second_factors",
             include_str!("../../../migrations/platform/V14__admin_second_factors.sql"),
         ),
+        file(15, "signing_keys", include_str!("../../../migrations/platform/V15__signing_keys.sql")),
         file(16, "providers", include_str!("../../../migrations/platform/V16__providers.sql")),
     ]
 }

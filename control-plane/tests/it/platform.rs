@@ -40,13 +40,7 @@ async fn up_is_repeated_without_effect_mends_what_is_broken_and_down_keeps_every
     let host = installation.domain.clone();
     let healthy = async || get(installation.port, &host, "/healthz").await.expect("an answer").status;
     assert_eq!(healthy().await, 200);
-    for secret in [
-        "keys/master.key",
-        "keys/token.pem",
-        "keys/id_token.pem",
-        "keys/prober.secret",
-        "secrets/admin_password",
-    ] {
+    for secret in ["keys/master.key", "keys/people.key", "keys/prober.secret", "secrets/admin_password"] {
         let mode = std::fs::metadata(installation.path(secret)).expect(secret).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{secret}");
     }

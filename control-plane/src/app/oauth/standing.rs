@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::App;
 use super::error::{Refused, Result};
 use crate::app::caller::Principal;
+use crate::app::settings::ID_SECONDS;
 use crate::identity::oauth::claims::{AccessClaims, IdClaims, InProject, Place, Profile, at_hash};
 use crate::identity::oauth::scopes::{ScopeName, Scopes};
 use crate::identity::permissions::{self, Permission};
@@ -15,8 +16,6 @@ use crate::store::oauth_grants::{self, GrantRecord, ProjectRecord};
 
 /// Projects that a token names: it goes with every request. Whoever wants all of them asks.
 const PROJECTS: usize = 50;
-/// How long an ID token is good, in seconds: it is looked at once, when it arrives.
-const ID_SECONDS: i64 = 300;
 
 /// What a code or a refresh token is exchanged for.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ mod operations;
 mod projects;
 mod second_factor;
 mod security;
+mod signing_keys;
 mod signups;
 mod status;
 mod tenants;
@@ -105,5 +106,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(mails::list))
         .routes(routes!(mails::get))
         .routes(routes!(mails::retry))
+        .routes(routes!(signing_keys::list, signing_keys::rotate))
+        .routes(routes!(signing_keys::withdraw))
         .routes(routes!(status::status))
 }

@@ -1,15 +1,16 @@
 //! Checks the tokens that tenants' apps were given, when they come back to us.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::{JwkSet, KeyAlgorithm};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::de::DeserializeOwned;
 
 use super::claims::{AccessClaims, IdClaims};
-use crate::identity::tokens::{APP_TOKEN, ID_TOKEN, TokenError};
+use crate::identity::ring::{Keyring, RingKey};
+use crate::identity::tokens::{APP_TOKEN, ID_TOKEN, Issuer, TokenError};
+use crate::model::signing_key::SigningAlgorithm;
 
 /// Seconds by which clocks may differ.
 const LEEWAY: u64 = 5;
@@ -17,14 +18,15 @@ const LEEWAY: u64 = 5;
 /// One kind of token: what signs it, and what it calls itself. Neither is ever taken from the token.
 struct Kind {
     algorithm: Algorithm,
+    signs: SigningAlgorithm,
     name: &'static str,
-    keys: HashMap<String, DecodingKey>,
     validation: Validation,
 }
 
 /// Checks tokens by the public keys alone.
 #[derive(Clone)]
 pub struct AppVerifier {
+    keys: Keyring,
     access: Arc<Kind>,
     id: Arc<Kind>,
 }
@@ -36,36 +38,31 @@ impl fmt::Debug for AppVerifier {
 }
 
 impl Kind {
-    fn new(
-        published: &JwkSet,
-        issuer: &str,
-        algorithm: (Algorithm, KeyAlgorithm),
-        name: &'static str,
-    ) -> Self {
-        let (algorithm, wanted) = algorithm;
-        let keys = published
-            .keys
-            .iter()
-            .filter(|key| key.common.key_algorithm == Some(wanted))
-            .filter_map(|key| Some((key.common.key_id.clone()?, DecodingKey::from_jwk(key).ok()?)))
-            .collect();
+    fn new(issuer: &str, algorithm: (Algorithm, SigningAlgorithm), name: &'static str) -> Self {
+        let (algorithm, signs) = algorithm;
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // For whom it is, is compared by whoever asks: they know which client they are.
         validation.validate_aud = false;
         validation.leeway = LEEWAY;
-        Self { algorithm, name, keys, validation }
+        Self { algorithm, signs, name, validation }
     }
 
-    fn read<T: DeserializeOwned>(&self, token: &str, validation: &Validation) -> Result<T, TokenError> {
+    /// What a token of this kind says that was signed with the key that is `found` by its name.
+    fn read<'k, T: DeserializeOwned>(
+        &self,
+        token: &str,
+        validation: &Validation,
+        found: impl FnOnce(&str, SigningAlgorithm) -> Option<&'k RingKey>,
+    ) -> Result<T, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         let named = header.typ.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(self.name));
         if !named || header.alg != self.algorithm {
             return Err(TokenError::Invalid);
         }
-        let key = header.kid.as_deref().and_then(|id| self.keys.get(id)).ok_or(TokenError::Invalid)?;
-        decode(token, key, validation).map(|token| token.claims).map_err(|error| match error.kind() {
+        let key = header.kid.as_deref().and_then(|id| found(id, self.signs)).ok_or(TokenError::Invalid)?;
+        decode(token, key.check(), validation).map(|token| token.claims).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
             _ => TokenError::Invalid,
         })
@@ -73,12 +70,12 @@ impl Kind {
 }
 
 impl AppVerifier {
-    /// With the keys that `issuer` publishes.
+    /// With the keys of whoever issues them.
     #[must_use]
-    pub fn new(published: &JwkSet, issuer: &str) -> Self {
-        let access = Kind::new(published, issuer, (Algorithm::EdDSA, KeyAlgorithm::EdDSA), APP_TOKEN);
-        let id = Kind::new(published, issuer, (Algorithm::RS256, KeyAlgorithm::RS256), ID_TOKEN);
-        Self { access: Arc::new(access), id: Arc::new(id) }
+    pub fn new(issuer: &Issuer) -> Self {
+        let access = Kind::new(issuer.name(), (Algorithm::EdDSA, SigningAlgorithm::Ed25519), APP_TOKEN);
+        let id = Kind::new(issuer.name(), (Algorithm::RS256, SigningAlgorithm::Rsa), ID_TOKEN);
+        Self { keys: issuer.keys().clone(), access: Arc::new(access), id: Arc::new(id) }
     }
 
     /// What an access token of a tenant's app says, if it is ours and not past its time.
@@ -86,21 +83,25 @@ impl AppVerifier {
     /// # Errors
     /// [`TokenError::Expired`], or [`TokenError::Invalid`] for every other reason.
     pub fn access(&self, token: &str) -> Result<AccessClaims, TokenError> {
-        let claims: AccessClaims = self.access.read(token, &self.access.validation)?;
+        let (ring, now) = (self.keys.ring(), Utc::now());
+        let claims: AccessClaims =
+            self.access.read(token, &self.access.validation, |id, signs| ring.taken(id, signs, now))?;
         if claims.client_id != claims.aud || claims.place.tenant_id != claims.aud {
             return Err(TokenError::Invalid);
         }
         Ok(claims)
     }
 
-    /// What an ID token says that is shown as a hint: it may be long past its time.
+    /// What an ID token says that is shown as a hint: it may be long past its time, and its key gone. One of a key that
+    /// was withdrawn is none.
     ///
     /// # Errors
     /// [`TokenError::Invalid`].
     pub fn hint(&self, token: &str) -> Result<IdClaims, TokenError> {
         let mut validation = self.id.validation.clone();
         validation.validate_exp = false;
-        self.id.read(token, &validation)
+        let ring = self.keys.ring();
+        self.id.read(token, &validation, |id, signs| ring.known(id, signs))
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn each_kind_is_taken_for_itself_and_nothing_else() {
         let issuer = issuer();
-        let verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
+        let verifier = AppVerifier::new(&issuer);
         let (access, id) =
             (issuer.sign_access(&claims()).expect("one"), issuer.sign_id(&claims()).expect("one"));
         assert!(verifier.access(&access).is_ok() && verifier.hint(&id).is_ok());
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn what_was_not_signed_by_the_right_key_in_the_right_way_is_nothing() {
         let issuer = issuer();
-        let verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
+        let verifier = AppVerifier::new(&issuer);
         let keys = serde_json::to_value(issuer.jwks()).expect("json");
         let token = issuer.sign_access(&claims()).expect("a token");
         let (_, rest) = token.split_once('.').expect("parts");
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn times_audiences_and_issuers_are_looked_at() {
         let issuer = issuer();
-        let verifier = AppVerifier::new(&issuer.jwks(), issuer.name());
+        let verifier = AppVerifier::new(&issuer);
         let now = Utc::now().timestamp();
         let sign = |change: &[(&str, Value)]| issuer.sign_access(&with(change)).expect("a token");
         assert!(matches!(verifier.access(&sign(&[("exp", json!(now - 6))])), Err(TokenError::Expired)));

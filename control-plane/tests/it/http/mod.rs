@@ -8,6 +8,9 @@ mod errors;
 mod events;
 mod invitations;
 mod limits;
+mod load;
+mod load_api_keys;
+mod load_keys;
 mod mails;
 mod matrix;
 mod members;
@@ -41,6 +44,7 @@ mod sign_in_by_hostile;
 mod sign_in_by_provider;
 mod sign_in_by_seen;
 mod sign_in_by_tenant;
+mod signing_keys;
 mod signups;
 mod signups_unknown;
 mod tenants;
@@ -51,12 +55,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use control_plane::app::{App, Settings};
+use control_plane::app::{App, Settings, signing};
 use control_plane::config::{Argon2Config, Config, LimitsConfig};
 use control_plane::http::{AppState, router};
 use control_plane::identity::passwords::Hasher;
 use control_plane::identity::people_key::PeopleKey;
-use control_plane::identity::tokens::{Issuer, generate_id_key, generate_key};
+use control_plane::identity::tokens::Issuer;
 use control_plane::model::release::{Migration, ReleaseContent};
 use control_plane::store::leases::{Claim, Outcome};
 use control_plane::store::{Scope, admins, leases, releases};
@@ -76,7 +80,7 @@ const HOST: &str = "freehold.localhost:8080";
 
 /// An API with one admin, signed in, and one release.
 struct World {
-    registry: Registry,
+    registry: Arc<Registry>,
     router: Router,
     closing: CancellationToken,
     /// Signs whatever token a test wants.
@@ -146,7 +150,7 @@ impl World {
     }
 
     async fn started(change: impl FnOnce(&mut Settings), limits: &LimitsConfig) -> Self {
-        let registry = Registry::start().await;
+        let registry = Arc::new(Registry::start().await);
         let mut settings = Settings::from(&Config::default());
         settings.people.argon2 = CHEAP;
         change(&mut settings);
@@ -157,8 +161,8 @@ impl World {
         admins::create_if_none(&mut tx, EMAIL, &hash).await.expect("admin");
         tx.commit().await.expect("commit");
         let url = settings.url_of(settings.domain.as_str());
-        let issuer = Issuer::from_pems(&generate_key(), &generate_id_key(), url).expect("issuer");
         let key = PeopleKey::generate();
+        let issuer = signing::open(&registry.api, &key, url).await.expect("issuer");
         let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), key.clone()));
         let closing = CancellationToken::new();
         let router = router(AppState::new(app, limits, closing.clone()));
@@ -169,6 +173,13 @@ impl World {
             .expect(201);
         world.token = session.body["token"].as_str().expect("token").to_owned();
         world
+    }
+
+    /// The same by another api, with keys that sign tokens of its own.
+    fn beside(&self, router: Router, issuer: Issuer) -> Self {
+        let Self { registry, closing, key, token, .. } = self;
+        let (registry, closing) = (Arc::clone(registry), closing.clone());
+        Self { registry, router, closing, issuer, key: key.clone(), token: token.clone() }
     }
 
     fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {

@@ -153,6 +153,26 @@ async fn users_mails_and_the_audit_log_are_run_from_the_command_line() {
 }
 
 #[tokio::test]
+async fn an_admin_has_other_keys_sign_from_the_command_line() {
+    let world = World::start().await;
+    let freehold = Freehold::of(&world).await;
+    let listed = freehold.json(&["keys", "list"]).await;
+    let first = listed[0]["kid"].as_str().expect("a name").to_owned();
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    freehold.ends(4, &["keys", "withdraw", &first]).await;
+    let table = freehold.ends(0, &["keys", "rotate"]).await;
+    assert!(table.starts_with("KID") && table.matches("waiting").count() == 2, "{table}");
+    freehold.ends(4, &["keys", "rotate"]).await;
+    let sooner = freehold.json(&["keys", "rotate", "--now"]).await;
+    let waiting = sooner[0]["kid"].as_str().expect("a name").to_owned();
+    let out = freehold.ends(0, &["keys", "withdraw", &waiting]).await;
+    assert!(out.contains(&waiting), "{out}");
+    freehold.ends(3, &["keys", "withdraw", "none"]).await;
+    let table = freehold.ends(0, &["keys", "list"]).await;
+    assert!(table.contains("withdrawn") && table.contains("signing"), "{table}");
+}
+
+#[tokio::test]
 async fn an_admin_sets_a_second_factor_up_from_the_command_line() {
     let world = World::start().await;
     let mut freehold = Freehold::of(&world).await;

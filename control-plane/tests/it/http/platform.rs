@@ -21,6 +21,7 @@ async fn the_platform_tells_how_it_is() {
 
     // Without its database the API says so, and says when to come back; the process itself lives.
     let World { registry, router, closing, token, .. } = world;
+    let registry = std::sync::Arc::into_inner(registry).expect("nobody else has it");
     let (api, gateway) = (registry.api.clone(), registry.gateway.clone());
     drop(registry.server);
     let ask = async |path: &str| {

@@ -62,6 +62,9 @@ pub const TABLE: &[(&str, Open, &str)] = &[
     ("POST /api/v1/me/second-factor/confirm", Open::People, r#"{"code":"-"}"#),
     ("DELETE /api/v1/me/second-factor", Open::People, r#"{"password":"-","code":"-"}"#),
     ("POST /api/v1/me/recovery-codes", Open::People, r#"{"password":"-"}"#),
+    ("GET /api/v1/signing-keys", Open::Admins, ""),
+    ("POST /api/v1/signing-keys", Open::Admins, "{}"),
+    ("POST /api/v1/signing-keys/{kid}/withdraw", Open::Admins, ""),
     ("GET /api/v1/tenants/{tenant}/security", Open::Members(Permission::SecurityUpdate), ""),
     (
         "PATCH /api/v1/tenants/{tenant}/security",
