@@ -135,8 +135,14 @@ async fn plan(
     } else if let Some(email) = &arrival.email
         && let Some(user) = users::by_email(tx, email).await?
     {
-        found.addressed = Some(known(&user));
-        found.taken = identities::of_provider_and_user(tx, provider.id, user.id).await?.is_some();
+        match identities::of_provider_and_user(tx, provider.id, user.id).await? {
+            // Linked in the moment since we looked.
+            Some(identity) if identity.subject == arrival.subject => found.linked = Some(known(&user)),
+            other => {
+                found.addressed = Some(known(&user));
+                found.taken = other.is_some();
+            }
+        }
     }
     let word = Word { trust: provider.trust(), trust_email: provider.trust_email };
     let person = judging::person(word, &provider.claims, arrival, found).map_err(Stop::Refused)?;

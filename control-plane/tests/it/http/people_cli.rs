@@ -1,6 +1,7 @@
 //! `freehold member`, `invite`, `signup`, `user`, `mail` and `audit` against the real API, over a socket.
 
 use control_plane::model::role::Role;
+use control_plane::store::{Scope, identities};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -224,4 +225,28 @@ async fn keys_are_made_rotated_and_revoked_from_the_command_line() {
     freehold.ends(2, &["key", "create", "mine", "--scope", "everything"]).await;
     freehold.ends(4, &["key", "create", "mine", "--scope", "keys.manage"]).await;
     assert_eq!(freehold.json(&["key", "list"]).await.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn an_operator_sees_by_which_providers_somebody_is_known_and_unlinks_them() {
+    let world = World::start().await;
+    let freehold = Freehold::of(&world).await;
+    let ada = world.user(&new_address()).await;
+    let provider = world.provider("https://login.example.com", None, |_| {}).await.to_string();
+    let mut tx = world.registry.api.begin(Scope::System).await.expect("begin");
+    let id = provider.parse().expect("an id");
+    identities::link(&mut tx, id, "ada", ada.id, Some("\u{1b}[31mada@there")).await.expect("linked");
+    tx.commit().await.expect("commit");
+    let listed = freehold.ends(0, &["user", "identities", &ada.email]).await;
+    assert!(
+        listed.contains(&provider) && listed.contains("Acme SSO") && !listed.contains('\u{1b}'),
+        "{listed}"
+    );
+    let listed = freehold.ends(0, &["user", "identities", &ada.email, "--json"]).await;
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed[0]["provider_id"], provider.as_str());
+    let unlink = ["user", "unlink", &ada.email, &provider];
+    assert!(freehold.ends(0, &unlink).await.contains("knows"));
+    freehold.ends(3, &unlink).await;
+    assert_eq!(world.audited("identity.unlink", &ada.email).await, ["done"]);
 }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::Method;
+use control_plane::config::LimitsConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::World;
 use super::pages::{Window, encoded, is_page, leads_to};
 use super::people::new_address;
 use super::people_sign_up::PASSWORD;
@@ -80,11 +83,30 @@ async fn an_answer_counts_once_in_the_browser_that_was_sent_and_from_whom_it_was
     is_page(&window.get(&home).await, 400, "This sign-in cannot go on");
     let mut again = kept.clone();
     assert_eq!(again.get(&home).await.status, 409, "the code is spent");
-    // With another code for the same errand no second session begins.
-    let there = sent(&mut site.window(), provider, "").await;
-    assert!(there.contains("code_challenge="));
+    // Neither with another code for the same errand.
+    let mut window = site.window();
+    let there = sent(&mut window, provider, "").await;
+    let mut again = window.clone();
+    for (window, status) in [(&mut window, 303), (&mut again, 400)] {
+        let home = path_of(&site, &mock.sign_in(&there, Some("ada")).await);
+        let answer = window.get(&home).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
     assert!(!is_in(&again));
-    assert_eq!(site.world.audited("user.sign_in", &email).await, ["done"]);
+    assert_eq!(site.world.audited("user.sign_in", &email).await, ["done", "done"]);
+}
+
+#[tokio::test]
+async fn whoever_tries_answers_that_they_made_up_is_made_to_wait() {
+    let limits = LimitsConfig { sign_in_per_minute: 2, ..LimitsConfig::default() };
+    let world = World::started(|_| {}, &limits).await;
+    for status in [400, 400, 429] {
+        let path = "/sign-in/callback?state=x&code=y";
+        let request = world.request(Method::GET, path).header("x-forwarded-for", "203.0.113.9");
+        let answer = world.send(request.body(axum::body::Body::empty()).expect("a request")).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    }
 }
 
 #[tokio::test]
@@ -232,13 +254,11 @@ async fn a_provider_that_is_away_keeps_nobody_from_signing_in_another_way() {
 }
 
 #[tokio::test]
-async fn who_came_by_a_provider_that_is_disabled_is_signed_out_and_nobody_comes_by_it_meanwhile() {
+async fn nobody_comes_by_a_provider_that_was_disabled_while_they_were_there() {
     let (site, mock) = (site().await, Mock::start());
     let provider = site.world.provider(&mock.url, None, |_| {}).await;
     let email = new_address();
     mock.person("ada", &verified(&email)).await;
-    let mut inside = site.window();
-    leads_to(&come(&site, &mut inside, &mock, provider, ("ada", "")).await, "/account");
     let mut window = site.window();
     let there = sent(&mut window, provider, "").await;
     let home = path_of(&site, &mock.sign_in(&there, Some("ada")).await);
