@@ -17,6 +17,7 @@ SCENARIOS = {
     "replacement": "releases, the control plane and the edge's configuration change under load",
     "api": "the API with ten thousand tenants",
     "identity": "knowing who asks: tokens, sign-ins, a crowd of a thousand, rows that only some may see",
+    "signin": "people sign in to an app through the edge; signed requests; what a token is worth",
     "memory": "the platform's own processes at rest, with a hundred tenants",
 }
 

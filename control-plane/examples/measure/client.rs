@@ -11,25 +11,48 @@ use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
+use super::signed;
+
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is asked; cheap to ask again. By POST with a body, by GET without one.
 #[derive(Clone)]
 pub struct Question {
     path: Uri,
-    bearer: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
+    /// An API key that signs it.
+    signs: Option<String>,
     body: Option<Bytes>,
+    /// What the body is.
+    kind: HeaderValue,
     from: Option<HeaderValue>,
 }
 
 impl Question {
     pub fn new(path: &str) -> Result<Self, Failure> {
-        Ok(Self { path: path.parse()?, bearer: None, body: None, from: None })
+        let kind = HeaderValue::from_static("application/json");
+        Ok(Self { path: path.parse()?, authorization: None, signs: None, body: None, kind, from: None })
     }
 
-    pub fn bearer(mut self, token: &str) -> Result<Self, Failure> {
-        self.bearer = Some(format!("Bearer {token}").parse()?);
+    pub fn bearer(self, token: &str) -> Result<Self, Failure> {
+        self.authorization(&format!("Bearer {token}"))
+    }
+
+    pub fn authorization(mut self, value: &str) -> Result<Self, Failure> {
+        self.authorization = Some(value.parse()?);
         Ok(self)
+    }
+
+    /// Each time it is asked it is signed anew.
+    pub fn signed_by(mut self, key: &str) -> Self {
+        self.signs = Some(key.to_owned());
+        self
+    }
+
+    /// A body as a form is sent.
+    pub fn form(mut self, body: &str) -> Self {
+        self.kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        self.body(body)
     }
 
     /// A body of JSON.
@@ -83,15 +106,21 @@ impl Caller {
         *request.uri_mut() = question.path.clone();
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
-        if let Some(bearer) = &question.bearer {
-            headers.insert(AUTHORIZATION, bearer.clone());
+        if let Some(authorization) = &question.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
         if let Some(from) = &question.from {
             headers.insert(HeaderName::from_static("x-forwarded-for"), from.clone());
         }
         if question.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, question.kind.clone());
             *request.method_mut() = Method::POST;
+        }
+        if let Some(key) = &question.signs {
+            let method = request.method().clone();
+            let of = (method.as_str(), question.path.path(), question.path.query().unwrap_or_default());
+            let body = question.body.as_deref().unwrap_or_default();
+            signed::sign(request.headers_mut(), key, of, body)?;
         }
         let begun = Instant::now();
         let answer = self.connection.send_request(request).await?;

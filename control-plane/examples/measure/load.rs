@@ -16,9 +16,18 @@ pub struct Load {
     /// Sent by POST, as JSON.
     #[arg(long)]
     body: Option<String>,
+    /// Sent by POST, as a form is.
+    #[arg(long, conflicts_with = "body")]
+    form: Option<String>,
+    /// Sent as `Authorization`, to the letter.
+    #[arg(long, conflicts_with = "tokens")]
+    authorization: Option<String>,
     /// A file with a token on each line; each connection takes one.
     #[arg(long)]
     tokens: Option<PathBuf>,
+    /// The tokens are API keys that sign each request.
+    #[arg(long, requires = "tokens")]
+    sign: bool,
     #[arg(long, default_value_t = 10)]
     connections: usize,
     #[arg(long, default_value_t = 2.0)]
@@ -68,7 +77,13 @@ pub async fn under_load(load: Load) -> Result<(), Failure> {
 async fn ask_until(load: Load, token: Option<String>, end: Instant) -> Result<Vec<(u16, f64)>, Failure> {
     let mut question = Question::new(&load.path)?;
     if let Some(token) = token {
-        question = question.bearer(&token)?;
+        question = if load.sign { question.signed_by(&token) } else { question.bearer(&token)? };
+    }
+    if let Some(value) = &load.authorization {
+        question = question.authorization(value)?;
+    }
+    if let Some(form) = &load.form {
+        question = question.form(form);
     }
     if let Some(body) = &load.body {
         question = question.body(body);

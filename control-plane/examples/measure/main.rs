@@ -6,6 +6,7 @@ mod client;
 mod compare;
 mod crowd;
 mod load;
+mod signed;
 
 use std::path::{Path, PathBuf};
 
