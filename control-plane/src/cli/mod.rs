@@ -20,6 +20,7 @@ pub mod output;
 mod pages;
 mod plan;
 mod progress;
+mod provider;
 mod release;
 mod role;
 mod roles;
@@ -135,6 +136,9 @@ pub enum Command {
     /// The keys that sign tokens: list, rotate and withdraw them
     #[command(subcommand)]
     Keys(keys::Command),
+    /// OpenID providers that people sign in by: add, list, change, check and remove them
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// People who ask to join a tenant or to open one: list them and decide
     #[command(subcommand)]
     Signup(signup::Command),
@@ -221,6 +225,7 @@ impl Command {
             Self::Invite(command) => invite::run(command, &session).await,
             Self::Key(command) => key::run(command, &session).await,
             Self::Keys(command) => keys::run(command, &session).await,
+            Self::Provider(command) => provider::run(command, &session).await,
             Self::Signup(command) => signup::run(command, &session).await,
             Self::User(command) => user::run(command, &session).await,
             Self::Operation(command) => operation::run(&command, &session).await,

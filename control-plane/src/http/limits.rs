@@ -39,6 +39,8 @@ use crate::model::ids::TenantId;
 
 /// Every quota is for a minute.
 const WINDOW: Duration = Duration::from_secs(60);
+/// How often somebody may have a provider asked, in a minute: each time we go wherever they say.
+const CHECKS: u32 = 10;
 /// How often counts are forgotten that nothing remains of.
 const TIDY: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,7 @@ pub struct Limits {
     tenant: Class<String>,
     keys: Keys,
     client: Class<Uuid>,
+    check: Class<Uuid>,
 }
 
 /// The counts of one kind of caller.
@@ -149,6 +152,7 @@ impl Limits {
             tenant: Class::new("tenant", config.tenant_per_minute),
             keys: Keys::default(),
             client: Class::new("client", config.client_per_minute),
+            check: Class::new("check", CHECKS),
         }
     }
 
@@ -166,6 +170,7 @@ impl Limits {
                 limits.tenant.tidy();
                 limits.keys.tidy();
                 limits.client.tidy();
+                limits.check.tidy();
             }
         }))
     }
@@ -208,6 +213,18 @@ pub(super) fn count_client(limits: &Limits, client: TenantId) -> Result<(), TooM
     note(None, limits.client.count(&client.0))
 }
 
+/// Counts that somebody has a provider asked.
+///
+/// # Errors
+/// 429 when their count is used up.
+pub(super) fn count_check(limits: &Limits, caller: &Caller) -> Result<(), TooMany> {
+    match &caller.who {
+        Who::Admin { id, .. } => note(None, limits.check.count(&id.0)),
+        Who::User(user) => note(None, limits.check.count(&user.user.0)),
+        Who::Nobody | Who::Key(_) => Ok(()),
+    }
+}
+
 /// Counts a request whose token was not recognised, as one of nobody's.
 ///
 /// # Errors
@@ -234,7 +251,7 @@ impl From<TooMany> for Problem {
         let seconds = whole_seconds(wait).max(1);
         let whose = match name {
             "key" => "with this key",
-            "user" => "from you",
+            "user" | "check" => "from you",
             "tenant" => "for this tenant",
             "client" => "from this client",
             _ => "from your address",

@@ -42,6 +42,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         (name = "keys", description = "API keys: a user's own, and those of tenants."),
         (name = "tenants", description = "Customers, each in a house of its own."),
         (name = "members", description = "Who belongs to a tenant, as what."),
+        (name = "providers", description = "OpenID providers that people sign in by."),
         (name = "projects", description = "Parts of a tenant with members of their own."),
         (name = "invitations", description = "Places in a tenant that are offered by mail."),
         (name = "signups", description = "Wishes to join a tenant, or to open one."),

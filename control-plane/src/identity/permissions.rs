@@ -28,6 +28,10 @@ words!(
         KeysRead = "keys.read",
         /// Make, rotate and revoke the tenant's API keys.
         KeysManage = "keys.manage",
+        /// See by which providers of its own people sign in.
+        ProvidersRead = "providers.read",
+        /// Set such providers up and take them away.
+        ProvidersManage = "providers.manage",
         /// See projects that one is not in, and who is in them.
         ProjectsRead = "projects.read",
         /// Make projects.
@@ -58,9 +62,10 @@ pub const fn least(permission: Permission) -> Role {
         | Permission::SignupsDecide
         | Permission::KeysRead
         | Permission::KeysManage
+        | Permission::ProvidersRead
         | Permission::ProjectsManage
         | Permission::AuditRead => Role::Admin,
-        Permission::OwnershipHandOver => Role::Owner,
+        Permission::OwnershipHandOver | Permission::ProvidersManage => Role::Owner,
     }
 }
 
@@ -70,11 +75,17 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     role >= least(permission)
 }
 
-/// Whether an API key can be given it. What makes more keys, or gives the whole tenant away, is for a person who is
+/// Whether an API key can be given it. What makes more keys, says who somebody is, or gives the whole tenant away, is for a person who is
 /// signed in: who finds a key shall not be able to stay, or to take all.
 #[must_use]
 pub const fn for_keys(permission: Permission) -> bool {
-    !matches!(permission, Permission::OwnershipHandOver | Permission::KeysRead | Permission::KeysManage)
+    !matches!(
+        permission,
+        Permission::OwnershipHandOver
+            | Permission::KeysRead
+            | Permission::KeysManage
+            | Permission::ProvidersManage
+    )
 }
 
 /// Everything that somebody of this role may, in the table's order.

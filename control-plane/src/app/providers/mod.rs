@@ -1,12 +1,17 @@
-//! OpenID providers outside: people who sign in by them.
+//! OpenID providers outside: people who sign in by them, and how they are set up.
 
 mod arrive;
 mod begin;
+mod check;
 mod errand;
 mod judging;
+mod manage;
+mod rules;
 
 pub(in crate::app) use arrive::Arrived;
 pub use begin::{Brought, CALLBACK, Doors, KEPT_FOR, Offered, Returning, Sent};
+pub use check::Checked;
+pub use manage::{Change, Of, Wish};
 
 use secrecy::SecretString;
 

@@ -16,6 +16,7 @@ mod me;
 mod members;
 mod operations;
 mod projects;
+mod providers;
 mod second_factor;
 mod security;
 mod signing_keys;
@@ -75,6 +76,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(api_keys::rotate))
+        .routes(routes!(providers::list, providers::add))
+        .routes(routes!(providers::get, providers::update, providers::remove))
+        .routes(routes!(providers::prove))
+        .routes(routes!(providers::list_of_tenant, providers::add_to_tenant))
+        .routes(routes!(providers::get_of_tenant, providers::update_of_tenant, providers::remove_of_tenant))
+        .routes(routes!(providers::prove_of_tenant))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::get, projects::update, projects::delete))
         .routes(routes!(projects::members))

@@ -7,6 +7,7 @@ mod mails;
 pub mod members;
 pub mod people;
 pub mod projects;
+pub mod providers;
 pub mod signing_keys;
 pub mod signups;
 

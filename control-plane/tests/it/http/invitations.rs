@@ -13,7 +13,7 @@ const PREVIEW: &str = "/api/v1/invitations/preview";
 const SECRET: &str = "seven brave otters sing at noon";
 
 /// The secret in the last invitation that was sent to an address.
-async fn mailed(world: &World, email: &str) -> String {
+pub(super) async fn mailed(world: &World, email: &str) -> String {
     let mut sql = world.registry.superuser().await;
     let link: String = sqlx::query_scalar(
         "select letter->>'link' from freehold.mails where recipient = $1 and kind = 'invitation'

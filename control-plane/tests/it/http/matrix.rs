@@ -44,6 +44,10 @@ enum Kind {
     Suspended,
     /// A member of another tenant.
     Away(Role),
+    /// An owner of the tenant, who came by its own provider.
+    ByHome,
+    /// The same, who came by the provider of another tenant where they are an owner, too.
+    ByAway,
     /// A user without a tenant.
     Stray,
     /// A key.
@@ -121,7 +125,7 @@ impl Kind {
         let away = Role::ALL.iter().copied().map(Self::Away);
         bad.into_iter()
             .chain(away)
-            .chain([Self::Stray, Self::Suspended])
+            .chain([Self::ByHome, Self::ByAway, Self::Stray, Self::Suspended])
             .chain(home)
             .chain(Keyed::ALL.map(Self::Key))
             .chain([Self::Admin])
@@ -161,10 +165,11 @@ fn expected(open: Open, kind: Kind) -> Expected {
         (Open::Either, _) => Through,
         (Open::UsersOrNobody, Kind::Nobody) => Through,
         (_, kind) if kind.is_nobody() => Unauthenticated,
-        (Open::People, Kind::Key(_)) => Forbidden,
+        (Open::People, Kind::Key(_) | Kind::ByHome | Kind::ByAway) => Forbidden,
         (Open::SignedIn | Open::People, _) => Through,
-        (Open::Users | Open::UsersOrNobody, Kind::Admin | Kind::Key(_)) => Forbidden,
-        (Open::Users | Open::UsersOrNobody, _) => Through,
+        (Open::Users | Open::UsersAnyhow | Open::UsersOrNobody, Kind::Admin | Kind::Key(_)) => Forbidden,
+        (Open::Users | Open::UsersOrNobody, Kind::ByHome | Kind::ByAway) => Forbidden,
+        (Open::Users | Open::UsersAnyhow | Open::UsersOrNobody, _) => Through,
         (Open::Admins, Kind::Admin) => Through,
         (Open::Admins, _) => Forbidden,
         (Open::Members(_) | Open::AdminsInTenant, Kind::Admin) => Through,
@@ -172,7 +177,9 @@ fn expected(open: Open, kind: Kind) -> Expected {
         (Open::Members(permission) | Open::MembersOnly(permission), Kind::Home(role)) => {
             if allows(role, permission) { Through } else { Forbidden }
         }
-        (_, Kind::Key(Keyed::Away)) => Hidden,
+        (Open::Members(_) | Open::MembersOnly(_), Kind::ByHome) => Through,
+        (Open::AdminsInTenant, Kind::ByHome) => Forbidden,
+        (_, Kind::Key(Keyed::Away) | Kind::ByAway) => Hidden,
         (Open::Members(permission) | Open::MembersOnly(permission), Kind::Key(key)) => {
             if key.may(permission) { Through } else { Forbidden }
         }
@@ -208,6 +215,8 @@ impl Stage {
                 Kind::Key(Keyed::Away) => user(world, sql, Some((away_id, Role::Owner)), kind).await,
                 Kind::Key(key) => user(world, sql, Some((home_id, key.role())), kind).await,
                 Kind::Stray => user(world, sql, None, kind).await,
+                Kind::ByHome => by_provider(world, sql, home_id, home_id).await,
+                Kind::ByAway => by_provider(world, sql, home_id, away_id).await,
                 _ => user(world, sql, Some((home_id, Role::Owner)), kind).await,
             };
             callers.push((kind, token));
@@ -246,6 +255,28 @@ impl Stage {
 fn foreign() -> Issuer {
     static ID_KEY: LazyLock<SecretString> = LazyLock::new(generate_id_key);
     Issuer::from_pems(&generate_key(), &ID_KEY, Config::default().public_url()).expect("an issuer")
+}
+
+/// An owner of a tenant who came by the provider of that one, or of another where they are an owner as well.
+async fn by_provider(world: &World, sql: &mut PgConnection, home: TenantId, by: TenantId) -> String {
+    let token = user(world, sql, Some((home, Role::Owner)), Kind::Home(Role::Owner)).await;
+    let came = "with who as (select user_id as id from freehold.sessions order by created_at desc, id desc limit 1),
+                     place as (insert into freehold.memberships (tenant_id, user_id, role)
+                               select $1, id, 'owner' from who on conflict do nothing),
+                     provider as (insert into freehold.providers (id, tenant_id, name, title, issuer, client_id, claims)
+                                  values (gen_random_uuid(), $1, 'own', 'Own', 'https://login.example.com', 'us', '{}')
+                                  returning id)
+                select who.id, provider.id from who, provider";
+    let (who, provider): (uuid::Uuid, uuid::Uuid) =
+        sqlx::query_as(came).bind(by.0).fetch_one(&mut *sql).await.expect("a provider");
+    sqlx::query("update freehold.sessions set provider_id = $2, only_tenant = $3 where user_id = $1")
+        .bind(who)
+        .bind(provider)
+        .bind(by.0)
+        .execute(sql)
+        .await
+        .expect("a session");
+    token
 }
 
 /// A user of this kind, put into the registry as they are; their token.

@@ -37,6 +37,8 @@ mod people_sign_up;
 mod people_users;
 mod platform;
 mod projects;
+mod provider_sessions;
+mod providers;
 mod races;
 mod schemathesis;
 mod sign_in_by;

@@ -53,7 +53,7 @@ impl World {
         Person { id: user.id, email: email.to_owned(), session, token }
     }
 
-    async fn session_of(&self, user: UserId) -> SessionId {
+    pub(super) async fn session_of(&self, user: UserId) -> SessionId {
         let session = SessionId::random();
         let mut sql = self.registry.superuser().await;
         sqlx::query(

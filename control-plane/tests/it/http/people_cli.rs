@@ -1,4 +1,4 @@
-//! `freehold member`, `invite`, `signup`, `user`, `mail` and `audit` against the real API, over a socket.
+//! `freehold member`, `invite`, `signup`, `user`, `provider`, `mail` and `audit` against the real API, over a socket.
 
 use control_plane::model::role::Role;
 use control_plane::store::{Scope, identities};
@@ -249,4 +249,37 @@ async fn an_operator_sees_by_which_providers_somebody_is_known_and_unlinks_them(
     assert!(freehold.ends(0, &unlink).await.contains("knows"));
     freehold.ends(3, &unlink).await;
     assert_eq!(world.audited("identity.unlink", &ada.email).await, ["done"]);
+}
+
+#[tokio::test]
+async fn providers_are_run_from_the_command_line() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let freehold = Freehold::of(&world).await;
+    std::fs::write(freehold.home.path().join("secret.txt"), "the-clients-own-secret\n").expect("a file");
+    let issuer = ["--issuer", "https://login.example.com/", "--client-id", "us"];
+    let add =
+        |name: &'static str, more: &[&'static str]| [&["provider", "add", name][..], &issuer, more].concat();
+    let of_acme = ["--tenant", "acme"];
+    let made = freehold.json(&add("main", &["--secret-file", "secret.txt", "--trust-email"])).await;
+    assert_eq!((&made["has_secret"], &made["trust_email"]), (&json!(true), &json!(true)));
+    let claims = r#"{"default_role": "member"}"#;
+    let own =
+        add("entra", &["--tenant", "acme", "--secret-file", "secret.txt", "--claims", claims, "--disabled"]);
+    let shown = freehold.ends(0, &own).await;
+    assert!(shown.contains("secret           kept") && !shown.contains("own-secret"), "{shown}");
+    freehold.ends(4, &own).await;
+    freehold.ends(2, &add("other", &["--claims", "{\"emial\": 1}"])).await;
+    freehold.ends(4, &add("other", &["--tenant", "acme", "--trust-email"])).await;
+    freehold.ends(1, &add("other", &["--secret-file", "nowhere.txt"])).await;
+    let set = ["provider", "set", "entra", "--enable", "--title", "Ours", "--no-secret"];
+    let changed = freehold.json(&[&set[..], &of_acme].concat()).await;
+    assert_eq!((&changed["enabled"], &changed["has_secret"]), (&json!(true), &json!(false)));
+    assert_eq!(changed["claims"]["default_role"], "member");
+    let table = freehold.ends(0, &[&["provider", "list"][..], &of_acme].concat()).await;
+    assert!(table.contains("Ours") && !table.contains("main"), "{table}");
+    assert_eq!(freehold.json(&["provider", "show", "main"]).await["id"], made["id"]);
+    freehold.ends(3, &["provider", "check", "other"]).await;
+    freehold.ends(0, &["provider", "remove", "main"]).await;
+    freehold.ends(3, &["provider", "show", "main"]).await;
 }

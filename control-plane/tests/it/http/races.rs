@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use super::World;
 
 /// Waits until so many sessions of the api wait for a lock.
-async fn waiting(sql: &mut PgConnection, many: i64) {
+pub(super) async fn waiting(sql: &mut PgConnection, many: i64) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let now: i64 = sqlx::query_scalar(

@@ -17,7 +17,9 @@ pub enum Open {
     People,
     /// Users, for what is their own.
     Users,
-    /// The same, and whoever sends no token.
+    /// The same, also in a session that is good in one tenant alone.
+    UsersAnyhow,
+    /// Users for what is their own, and whoever sends no token.
     UsersOrNobody,
     /// Platform admins.
     Admins,
@@ -46,12 +48,12 @@ pub const TABLE: &[(&str, Open, &str)] = &[
     ),
     ("POST /api/v1/auth/login", Open::Everybody, r#"{"email":"nobody@example.com","password":"wrong"}"#),
     ("POST /api/v1/auth/refresh", Open::Everybody, r#"{"refresh_token":"none"}"#),
-    ("POST /api/v1/auth/logout", Open::Users, ""),
+    ("POST /api/v1/auth/logout", Open::UsersAnyhow, ""),
     ("POST /api/v1/auth/verify-email", Open::Everybody, r#"{"token":"none"}"#),
     ("POST /api/v1/auth/resend-verification", Open::Everybody, r#"{"email":"nobody@example.com"}"#),
     ("POST /api/v1/auth/forgot-password", Open::Everybody, r#"{"email":"nobody@example.com"}"#),
     ("POST /api/v1/auth/reset-password", Open::Everybody, r#"{"token":"none","password":"-"}"#),
-    ("GET /api/v1/me", Open::Users, ""),
+    ("GET /api/v1/me", Open::UsersAnyhow, ""),
     ("POST /api/v1/me/password", Open::Users, r#"{"current_password":"-","password":"-"}"#),
     ("GET /api/v1/me/sessions", Open::Users, ""),
     ("DELETE /api/v1/me/sessions", Open::Users, ""),
@@ -119,6 +121,26 @@ pub const TABLE: &[(&str, Open, &str)] = &[
     ),
     ("DELETE /api/v1/tenants/{tenant}/keys/{key}", Open::Members(Permission::KeysManage), ""),
     ("POST /api/v1/tenants/{tenant}/keys/{key}/rotate", Open::MembersOnly(Permission::KeysManage), "{}"),
+    ("GET /api/v1/providers", Open::Admins, ""),
+    ("POST /api/v1/providers", Open::Admins, r#"{"name":"-","issuer":"-","client_id":"-"}"#),
+    ("GET /api/v1/providers/{provider}", Open::Admins, ""),
+    ("PATCH /api/v1/providers/{provider}", Open::Admins, "{}"),
+    ("DELETE /api/v1/providers/{provider}", Open::Admins, ""),
+    ("POST /api/v1/providers/{provider}/check", Open::Admins, ""),
+    ("GET /api/v1/tenants/{tenant}/providers", Open::Members(Permission::ProvidersRead), ""),
+    (
+        "POST /api/v1/tenants/{tenant}/providers",
+        Open::Members(Permission::ProvidersManage),
+        r#"{"name":"-","issuer":"-","client_id":"-"}"#,
+    ),
+    ("GET /api/v1/tenants/{tenant}/providers/{provider}", Open::Members(Permission::ProvidersRead), ""),
+    ("PATCH /api/v1/tenants/{tenant}/providers/{provider}", Open::Members(Permission::ProvidersManage), "{}"),
+    ("DELETE /api/v1/tenants/{tenant}/providers/{provider}", Open::Members(Permission::ProvidersManage), ""),
+    (
+        "POST /api/v1/tenants/{tenant}/providers/{provider}/check",
+        Open::Members(Permission::ProvidersManage),
+        "",
+    ),
     ("GET /api/v1/tenants/{tenant}/projects", Open::Members(Permission::TenantRead), ""),
     (
         "POST /api/v1/tenants/{tenant}/projects",
