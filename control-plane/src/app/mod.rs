@@ -75,6 +75,8 @@ pub struct App {
     key: PeopleKey,
     /// The way to OpenID providers.
     outside: Outside,
+    /// What they gave people for our API.
+    foreign: providers::KnownTokens,
     auditor: Auditor,
     news: News,
     principals: Principals,
@@ -111,6 +113,7 @@ impl App {
             hasher,
             key,
             outside,
+            foreign: providers::KnownTokens::default(),
             auditor,
             news,
             principals,

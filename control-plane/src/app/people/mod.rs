@@ -15,6 +15,7 @@ mod ticket;
 mod tidy;
 
 pub use browser::{Browser, BrowserSession, Step};
+pub(super) use device::describe;
 pub use register::Registration;
 pub use second_factor::Enrolment;
 pub(super) use second_factor::{Holder, Second};

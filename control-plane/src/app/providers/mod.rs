@@ -1,6 +1,7 @@
 //! OpenID providers outside: people who sign in by them, and how they are set up.
 
 mod arrive;
+mod bearer;
 mod begin;
 mod check;
 mod errand;
@@ -9,6 +10,7 @@ mod manage;
 mod rules;
 
 pub(in crate::app) use arrive::Arrived;
+pub(in crate::app) use bearer::KnownTokens;
 pub use begin::{Brought, CALLBACK, Doors, KEPT_FOR, Offered, Returning, Sent};
 pub use check::Checked;
 pub use manage::{Change, Of, Wish};

@@ -33,7 +33,7 @@ const HEAD: usize = 32 * 1024;
 const TRIED: usize = 4;
 /// Questions on their way at a time, for the platform's providers and for tenants' each: what tenants name never takes
 /// a place of the platform's.
-const PLACES: usize = 64;
+const PLACES: usize = 128;
 
 /// What is asked.
 #[derive(Debug)]

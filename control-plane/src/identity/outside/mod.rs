@@ -40,7 +40,9 @@ use token::{Head, Kind};
 /// Providers that are remembered at a time.
 const KNOWN: usize = 4_096;
 /// Codes of one provider that are redeemed at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
+/// Providers that are proven at a time: who sets one up names whatever they like, and takes no place of those who sign in.
+const PROOFS: usize = 16;
 
 type Result<T, E = OutsideError> = std::result::Result<T, E>;
 
@@ -62,6 +64,8 @@ type Name = (String, Trust);
 pub struct Outside {
     fetcher: Arc<Fetcher>,
     known: Arc<Mutex<HashMap<Name, Known>>>,
+    /// Places for those that are proven.
+    proofs: Arc<Semaphore>,
 }
 
 /// Whose key a token was signed by.
@@ -83,7 +87,8 @@ pub struct Proven {
 impl Outside {
     #[must_use]
     pub fn new(settings: OutsideSettings) -> Self {
-        Self { fetcher: Arc::new(Fetcher::new(settings)), known: Arc::default() }
+        let proofs = Arc::new(Semaphore::new(PROOFS));
+        Self { fetcher: Arc::new(Fetcher::new(settings)), known: Arc::default(), proofs }
     }
 
     /// What a provider says of itself.
@@ -157,6 +162,9 @@ impl Outside {
     /// # Errors
     /// What is wrong with it.
     pub async fn prove(&self, issuer: &IssuerUrl, trust: Trust) -> Result<Proven> {
+        let why = "too many providers are set up at the moment";
+        let busy = |_| OutsideError::Unreachable { host: issuer.as_str().to_owned(), why };
+        let _place = self.proofs.try_acquire().map_err(busy)?;
         let discovery = discovery_of(&self.fetcher, issuer, trust).await?;
         let keys = keys_at(&self.fetcher, &discovery.jwks_uri, trust).await?;
         if keys.len() == 0 {

@@ -141,7 +141,7 @@ fn fault(kind: &ErrorKind) -> TokenFault {
 /// A time in seconds since 1970, whole or not.
 fn time(all: &Map<String, Value>, name: &str) -> Result<Option<DateTime<Utc>>, TokenFault> {
     let Some(value) = all.get(name) else { return Ok(None) };
-    #[allow(clippy::cast_possible_truncation, reason = "what is too large for a time is none after it, too")]
+    // What is too large for a time is none after it is cut, too.
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
     let at = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     at.map(Some).ok_or(TokenFault::Malformed)

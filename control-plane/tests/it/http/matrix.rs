@@ -1,5 +1,6 @@
 //! Every route of the OpenAPI document times every kind of caller. A route that is not in the table fails.
 
+mod foreign;
 mod routes;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{Answer, World};
+use foreign::{Foreign, Providers};
 use routes::{Open, Route};
 
 /// Who calls. The tenant in a path is always the one that is home to some of them.
@@ -52,6 +54,8 @@ enum Kind {
     Stray,
     /// A key.
     Key(Keyed),
+    /// With a token of a provider outside.
+    Foreign(Foreign),
     Admin,
 }
 
@@ -128,6 +132,7 @@ impl Kind {
             .chain([Self::ByHome, Self::ByAway, Self::Stray, Self::Suspended])
             .chain(home)
             .chain(Keyed::ALL.map(Self::Key))
+            .chain(Foreign::ALL.map(Self::Foreign))
             .chain([Self::Admin])
             .collect()
     }
@@ -143,6 +148,7 @@ impl Kind {
             self,
             Self::Expired | Self::Revoked | Self::Forged | Self::Elsewhere | Self::OfAnApp | Self::Banned
         ) || matches!(self, Self::Key(key) if key.is_refused())
+            || matches!(self, Self::Foreign(foreign) if foreign.is_refused())
     }
 }
 
@@ -159,6 +165,13 @@ enum Expected {
 
 fn expected(open: Open, kind: Kind) -> Expected {
     use Expected::{Forbidden, Hidden, Through, Unauthenticated};
+    // A token that is good is what a session by its provider is.
+    let kind = match kind {
+        Kind::Foreign(Foreign::Platforms) => Kind::Home(Role::Owner),
+        Kind::Foreign(Foreign::Homes) => Kind::ByHome,
+        Kind::Foreign(Foreign::Aways) => Kind::ByAway,
+        kind => kind,
+    };
     match (open, kind) {
         (Open::Everybody, _) => Through,
         (Open::Either, kind) if kind.is_refused() => Unauthenticated,
@@ -198,7 +211,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(world: &World, sql: &mut PgConnection) -> Self {
+    async fn set(world: &World, sql: &mut PgConnection, outside: &Providers) -> Self {
         let name = || format!("t{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let (home, away) = (name(), name());
         let made = world.make(&home).await;
@@ -215,6 +228,7 @@ impl Stage {
                 Kind::Key(Keyed::Away) => user(world, sql, Some((away_id, Role::Owner)), kind).await,
                 Kind::Key(key) => user(world, sql, Some((home_id, key.role())), kind).await,
                 Kind::Stray => user(world, sql, None, kind).await,
+                Kind::Foreign(foreign) => outside.token(world, sql, foreign, (home_id, away_id)).await,
                 Kind::ByHome => by_provider(world, sql, home_id, home_id).await,
                 Kind::ByAway => by_provider(world, sql, home_id, away_id).await,
                 _ => user(world, sql, Some((home_id, Role::Owner)), kind).await,
@@ -411,7 +425,7 @@ fn described(document: &Value) -> Vec<Route> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_answers_every_kind_of_caller_as_it_must() {
-    let world = World::start().await;
+    let (world, outside) = Providers::world().await;
     let mut sql = world.registry.superuser().await;
     let document = world.get("/api/v1/openapi.json").await.expect(200).body;
     let mut wrong = Vec::new();
@@ -421,7 +435,7 @@ async fn every_route_answers_every_kind_of_caller_as_it_must() {
             wrong.push(format!("{route}: the table does not say whom it is open to"));
             continue;
         };
-        let stage = Stage::set(&world, &mut sql).await;
+        let stage = Stage::set(&world, &mut sql, &outside).await;
         let path = stage.path(route);
         for (kind, token) in &stage.callers {
             let expected = expected(open, *kind);

@@ -6,6 +6,7 @@ mod api_keys;
 mod audit;
 mod errors;
 mod events;
+mod foreign_tokens;
 mod invitations;
 mod limits;
 mod load;

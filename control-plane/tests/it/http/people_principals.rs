@@ -22,8 +22,14 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Another api on the same registry.
 pub(super) fn another(world: &World) -> Router {
+    another_with(world, |_| {})
+}
+
+/// The same with settings other than what is built in.
+pub(super) fn another_with(world: &World, change: impl FnOnce(&mut Settings)) -> Router {
     let config = Config::default();
-    let settings = Settings::from(&config);
+    let mut settings = Settings::from(&config);
+    change(&mut settings);
     let app = App::new(world.registry.api.clone(), settings, world.issuer.clone(), world.key.clone());
     router(AppState::new(Arc::new(app), &config.limits, world.closing.clone()))
 }

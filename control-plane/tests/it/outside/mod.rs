@@ -3,7 +3,7 @@
 mod answers;
 pub mod mock;
 pub mod nasty;
-mod tls;
+pub mod tls;
 mod tokens;
 
 use std::net::IpAddr;

@@ -1,14 +1,43 @@
 //! Providers over TLS: one that is vouched for, and by whom.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use control_plane::identity::outside::{Outside, OutsideError, OutsideSettings};
 use control_plane::model::provider::Trust;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::nasty::{Key, Nasty};
 use super::reaching_loopback;
 use crate::mail::tls::certify;
+
+/// A server that shows a certificate of an authority, which are in this folder.
+fn server(folder: &Path, authority: &str) -> ServerConfig {
+    let read = |end: &str| {
+        std::fs::read_to_string(folder.join(format!("{authority}-server.{end}"))).expect("a file")
+    };
+    let chain = CertificateDer::pem_slice_iter(read("pem").as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .expect("certificates");
+    let private = PrivateKeyDer::from_pem_slice(read("key").as_bytes()).expect("a key");
+    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .expect("a server")
+}
+
+/// A provider over TLS, and who vouches for it.
+pub async fn vouched_for(keys: &[&Key]) -> (Nasty, String) {
+    let folder = tempfile::tempdir().expect("a directory");
+    certify(folder.path(), "ours");
+    let authority = std::fs::read_to_string(folder.path().join("ours.pem")).expect("a file");
+    (Nasty::encrypted(keys, server(folder.path(), "ours")).await, authority)
+}
 
 #[tokio::test]
 async fn a_provider_is_believed_that_is_vouched_for_and_no_other() {
@@ -17,19 +46,7 @@ async fn a_provider_is_believed_that_is_vouched_for_and_no_other() {
         certify(folder.path(), authority);
     }
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("a file");
-    let chain = CertificateDer::pem_slice_iter(read("ours-server.pem").as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .expect("certificates");
-    let private = PrivateKeyDer::from_pem_slice(read("ours-server.key").as_bytes()).expect("a key");
-    let server = ServerConfig::builder_with_provider(std::sync::Arc::new(
-        tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .expect("versions")
-    .with_no_client_auth()
-    .with_single_cert(chain, private)
-    .expect("a server");
-    let nasty = Nasty::encrypted(&[&Key::ed25519("e")], server).await;
+    let nasty = Nasty::encrypted(&[&Key::ed25519("e")], server(folder.path(), "ours")).await;
 
     let prove = async |settings: OutsideSettings, issuer: &str| {
         let issuer = issuer.parse().expect("an issuer");
