@@ -12,6 +12,7 @@ pub mod load;
 mod mailed;
 pub mod objects;
 mod people;
+mod providers;
 mod repair;
 mod replacement;
 mod tenants;

@@ -6,6 +6,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::installation::Installation;
+use super::providers::{Elsewhere, somebody_comes_by_one};
 use super::tenants::Admin;
 use super::visitor;
 use crate::support::browser::Browser;
@@ -48,7 +49,8 @@ async fn signs_out_everywhere(installation: &Installation) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_comes_in_works_and_is_out_when_they_end_their_sessions() {
-    let installation = Installation::up();
+    let elsewhere = Elsewhere::new();
+    let installation = Installation::up_with(&elsewhere.reachable());
     let admin = Admin::of(&installation);
     tokio::join!(admin.create("acme"), admin.create("globex"));
     with_people(&admin).await;
@@ -110,4 +112,6 @@ async fn a_member_comes_in_works_and_is_out_when_they_end_their_sessions() {
     browser.screenshot("app-8-signed-out").await;
     browser.go(&at("acme")).await;
     browser.until_url(|url| url.contains("/sign-in?to=")).await;
+
+    somebody_comes_by_one(&installation, &elsewhere, &browser).await;
 }

@@ -20,18 +20,24 @@ pub struct Mock {
 
 impl Mock {
     pub fn start() -> Self {
+        Self::start_at("127.0.0.1")
+    }
+
+    /// One at this address of the machine.
+    pub fn start_at(address: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join("../target/venv/bin/python");
         assert!(python.exists(), "{} is missing: scripts/test makes it", python.display());
         let mut process = Command::new(python)
             .args(["-W", "ignore"])
             .arg(root.join("tests/it/outside/mock.py"))
+            .arg(address)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the provider starts");
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let port: u16 = lines.next().expect("a line").expect("text").parse().expect("a port");
-        Self { process, url: format!("http://127.0.0.1:{port}") }
+        Self { process, url: format!("http://{address}:{port}") }
     }
 
     /// Makes somebody known there, with these claims.

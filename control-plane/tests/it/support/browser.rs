@@ -48,6 +48,8 @@ impl Browser {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--no-first-run",
+            // Of what others' pages want to fetch from elsewhere nothing is found.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE *.localhost, EXCLUDE 127.*, EXCLUDE 198.18.*",
             // No smaller than what a page is looked at in.
             "--window-size=1400,1000",
         ];

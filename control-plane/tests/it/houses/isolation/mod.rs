@@ -7,7 +7,7 @@ mod inside;
 mod limits;
 mod listening;
 mod network;
-mod stand_ins;
+pub mod stand_ins;
 mod wire;
 
 use hyper::StatusCode;

@@ -35,16 +35,16 @@ pub fn addresses() -> Vec<(String, IpAddr)> {
 }
 
 /// An interface of the host; it goes when this does.
-struct Interface(String);
+pub struct Interface(String);
 
 impl Interface {
-    fn new(kind: &[&str]) -> Self {
+    pub fn new(kind: &[&str]) -> Self {
         let own = Self(format!("fht{:08x}", rand::rng().random::<u32>()));
         host("ip", &[&["link", "add", &own.0, "type"][..], kind].concat());
         own
     }
 
-    fn has(&self, address: &str) {
+    pub fn has(&self, address: &str) {
         // An address of IPv6 is used at once; nobody else can have it.
         let now: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
         host("ip", &[&["addr", "add", address, "dev", &self.0][..], now].concat());
