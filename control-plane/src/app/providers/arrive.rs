@@ -109,7 +109,7 @@ async fn named(tx: &mut Tx, provider: &ProviderRecord, arrival: &Arrival) -> Res
         match find(tx, reference).await {
             Ok(tenant) => tenants.push(tenant),
             Err(Error::NotFound(_)) => {
-                tracing::debug!(provider = %provider.name, "it named a tenant that is none")
+                tracing::debug!(provider = %provider.name, "it named a tenant that is none");
             }
             Err(error) => return Err(error),
         }

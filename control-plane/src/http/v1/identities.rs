@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use super::answers::{Guarded, Named, Ranked};
 use super::types::Page;
 use super::types::people::Identity;
+use crate::app::Error;
 use crate::http::caller::{Admin, Caller};
 use crate::http::error::Problem;
 use crate::http::extract::Path;
@@ -29,8 +30,8 @@ fn page(records: &[LinkRecord]) -> axum::Json<Page<Identity>> {
     axum::Json(Page { items: records.iter().map(identity).collect(), next: None })
 }
 
-fn provider(reference: &str) -> Result<ProviderId, Problem> {
-    reference.parse().map_err(|_| Problem::not_found("there is no such identity"))
+fn provider(reference: &str) -> Result<ProviderId, Error> {
+    reference.parse().map_err(|_| Error::NotFound("identity"))
 }
 
 /// By which providers I am known.
