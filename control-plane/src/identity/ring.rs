@@ -276,6 +276,9 @@ mod tests {
             assert!(opened(&theirs, &by, secret).is_err(), "made with another people key");
             let named = KeptKey { kid: ours.kid.clone(), seal: ours.seal.clone(), ..theirs.clone() };
             assert!(opened(&named, &by, secret).is_err(), "under the name of ours");
+            let disguised = theirs.public.replace(&theirs.kid, &ours.kid);
+            let named = KeptKey { public: disguised, ..named };
+            assert!(opened(&named, &by, secret).is_err(), "and with that name in itself");
             let other = KeptKey { algorithm: SigningAlgorithm::Rsa, ..ours.clone() };
             assert!(opened(&other, &by, secret).is_err(), "for another algorithm");
         }

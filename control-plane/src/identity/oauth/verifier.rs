@@ -109,6 +109,7 @@ impl AppVerifier {
 mod tests {
     use chrono::Utc;
     use jsonwebtoken::{EncodingKey, Header, encode};
+    use secrecy::ExposeSecret;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
@@ -138,6 +139,23 @@ mod tests {
             claims[*name] = value.clone();
         }
         claims
+    }
+
+    #[test]
+    fn a_token_that_calls_itself_something_else_is_no_access_token() {
+        let access = generate_key();
+        let issuer = Issuer::from_pems(&access, &generate_id_key(), URL).expect("an issuer");
+        let key = EncodingKey::from_ed_pem(access.expose_secret().as_bytes()).expect("a key");
+        let verifier = AppVerifier::new(&issuer);
+        for (name, good) in
+            [(Some(APP_TOKEN), true), (Some("AT+JWT"), true), (Some(ID_TOKEN), false), (None, false)]
+        {
+            let mut header = Header::new(Algorithm::EdDSA);
+            header.typ = name.map(str::to_owned);
+            header.kid = issuer.jwks().keys[0].common.key_id.clone();
+            let token = encode(&header, &claims(), &key).expect("a token");
+            assert_eq!(verifier.access(&token).is_ok(), good, "{name:?}");
+        }
     }
 
     #[test]

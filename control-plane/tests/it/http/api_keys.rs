@@ -278,6 +278,19 @@ async fn a_rotated_key_is_good_for_the_overlap_and_of_two_rotations_at_once_one_
     assert_eq!(refused.fields(), ["overlap_hours"]);
 }
 
+#[tokio::test]
+async fn a_key_with_the_name_of_another_and_not_its_secret_is_none() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let admin = world.member("acme", Role::Admin).await;
+    let (_, secret) = world.key(&admin, KEYS, &["tenant.read"]).await;
+    assert_eq!(world.with_key(&secret, ACME).await, 200);
+    // From now on the key of this name is another one.
+    world.alter("update freehold.api_keys set hash = sha256('another')").await;
+    world.alter("update freehold.users set name = name || ' again'").await;
+    soon(&world.router, &secret, ACME, 401).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_revoked_during_use_is_good_for_nothing_afterwards_at_every_api() {
     let world = Arc::new(World::start().await);
