@@ -226,7 +226,7 @@ async fn a_token_is_good_where_its_provider_is_and_no_longer_than_its_key() {
     // A provider that is away is no reason to throw a token away.
     let dead = Nasty::start(&[&key]).await;
     provider(&world, &dead, None, |record| {
-        record.bearer_audience = Some("https://freehold.example/2".to_owned())
+        record.bearer_audience = Some("https://freehold.example/2".to_owned());
     })
     .await;
     dead.says(DOCUMENT, Answer::Silence);

@@ -71,7 +71,7 @@ async fn a_provider_is_believed_that_is_vouched_for_and_no_other() {
 
     let none = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for bad in ["", "no certificate", none] {
-        let refused = reaching_loopback().trusting(bad).err().expect("a refusal").to_string();
+        let refused = reaching_loopback().trusting(bad).expect_err("a refusal").to_string();
         assert!(refused.contains("providers.ca_file"), "{refused}");
     }
 }
