@@ -256,20 +256,21 @@ impl App {
     ) -> Result<Offer> {
         let found = self.preview_invitation(secret).await?;
         let email = &found.invitation.email;
-        if matches!(caller.who, Who::User(_)) {
-            caller.user()?;
-        }
         let new = match &caller.who {
-            Who::User(user) if user.email == *email => None,
-            Who::User(_) => {
+            Who::Nobody => match self.account(email, account).await {
+                Err(error @ Error::SignInFirst(_)) => {
+                    // The account may be a moment old, of the same mail: then it is accepted already.
+                    self.preview_invitation(secret).await?;
+                    return Err(error);
+                }
+                other => Some(other?),
+            },
+            _ if caller.user()?.email == *email => None,
+            _ => {
                 return Err(Error::Forbidden(
                     "this invitation is for another address than the one you are signed in with".to_owned(),
                 ));
             }
-            Who::Admin { .. } | Who::Key(_) => {
-                return Err(caller.user().err().unwrap_or(Error::Unauthenticated));
-            }
-            Who::Nobody => Some(self.account(email, account).await?),
         };
         // Who accepts does not belong to the tenant yet, so it is done for them.
         let mut tx = self.begin_as_system().await?;
