@@ -98,6 +98,15 @@ async fn what_is_given_back_is_good_for_nothing() {
         assert_eq!(world.introspect(&client, &tokens["access_token"]).await, json!({"active": false}));
         world.refresh(&client, &tokens).await.refused(400, "invalid_grant");
     }
+    // The grant's name with the secret of another is nobody's, to go on with as well as to end it.
+    let (one, two) = (world.signed_in(&client, &cookie).await, &other);
+    let [named, secret] = [&one, two].map(|tokens| tokens["refresh_token"].as_str().expect("a token"));
+    let (named, secret) = (named.split_once('.').expect("parts").0, secret.split_once('.').expect("parts").1);
+    let forged = json!({"refresh_token": format!("{named}.{secret}")});
+    world.refresh(&client, &forged).await.refused(400, "invalid_grant");
+    let form = Params::default().with("token", forged["refresh_token"].as_str().expect("text"));
+    assert_eq!(world.as_client(&client, "/oauth/revoke", &form).await.status, 200);
+    assert_eq!(world.refresh(&client, &one).await.status, 200, "whoever has its secret goes on");
     let nothing = Params::default().with("token", "nothing");
     assert_eq!(world.as_client(&client, "/oauth/revoke", &nothing).await.status, 200);
     world.as_client(&client, "/oauth/revoke", &Params::default()).await.refused(400, "invalid_request");
