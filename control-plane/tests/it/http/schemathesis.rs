@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::{HOST, World};
 
 /// Cases for each operation and phase: enough to find what a person would not think of, few enough to be quick.
-const EXAMPLES: &str = "25";
+const EXAMPLES: &str = "20";
 /// What would end the session that asks, goes on for as long as somebody listens, or leaves this machine.
 const LEFT_OUT: &[&str] =
     &["follow_operation", "logout", "end_my_sessions", "check_provider", "check_platform_provider"];

@@ -64,7 +64,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn a_tenant_reaches_its_own_house_the_back_door_and_nothing_else() {
+async fn tenants_and_the_api_reach_what_they_must_and_nothing_else() {
     let installation = Installation::up();
     let admin = Admin::of(&installation);
     tokio::join!(admin.create("acme"), admin.create("globex"));
@@ -72,21 +72,12 @@ async fn a_tenant_reaches_its_own_house_the_back_door_and_nothing_else() {
     network::check(&installation, &acme, &globex).await;
     listening::check(&installation);
     wire::check(&installation, &acme, &globex).await;
+    api::check(&installation, &acme);
     // all of it is still in order for the people outside
     for house in [&acme, &globex] {
         let page = admin.visit(&house.slug, "/").await;
         assert!(page.status == StatusCode::OK && page.body.contains(&house.slug), "{page:?}");
     }
-}
-
-#[tokio::test]
-async fn the_api_reaches_public_addresses_what_was_opened_for_it_and_nothing_else() {
-    let installation = Installation::up();
-    let admin = Admin::of(&installation);
-    admin.create("acme").await;
-    api::check(&installation, &House::of(&installation, "acme"));
-    let page = admin.visit("acme", "/").await;
-    assert!(page.status == StatusCode::OK && page.body.contains("acme"), "{page:?}");
 }
 
 #[tokio::test]
