@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
+use super::columns::sealed;
 use super::{Error, Notice, Result, Tx, seconds};
 use crate::model::api_key::{KeyKind, KeyStatus};
 use crate::model::email::Email;
@@ -318,7 +319,7 @@ impl TryFrom<HolderRow> for HolderRecord {
         let kept = match (row.hash, row.key_version, row.nonce, row.sealed) {
             (Some(hash), None, None, None) => Kept::Hash(hash.try_into().map_err(|_| odd())?),
             (None, Some(key_version), Some(nonce), Some(ciphertext)) => {
-                Kept::Sealed(Sealed { key_version, nonce: nonce.try_into().map_err(|_| odd())?, ciphertext })
+                Kept::Sealed(sealed(key_version, nonce, ciphertext)?)
             }
             _ => return Err(odd()),
         };

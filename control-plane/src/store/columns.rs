@@ -19,7 +19,7 @@ use crate::model::operation::{EventState, OperationKind, OperationState};
 use crate::model::plan::PlanName;
 use crate::model::provider::{IssuerUrl, ProviderName};
 use crate::model::role::{ProjectRole, Role};
-use crate::model::secret::SecretPurpose;
+use crate::model::secret::{Sealed, SecretPurpose};
 use crate::model::signing_key::SigningAlgorithm;
 use crate::model::signup::{SignupKind, SignupMode, SignupState};
 use crate::model::slug::Slug;
@@ -27,6 +27,27 @@ use crate::model::stack::ServiceName;
 use crate::model::tenant::{DesiredState, Status};
 
 use super::volumes::VolumeRole;
+use super::{Error, Result};
+
+/// A secret, out of the columns that it is kept in.
+pub(super) fn sealed(key_version: i32, nonce: Vec<u8>, ciphertext: Vec<u8>) -> Result<Sealed> {
+    let odd = |_| Error::Database(sqlx::Error::Decode("a nonce of another length than 24".into()));
+    Ok(Sealed { key_version, nonce: nonce.try_into().map_err(odd)?, ciphertext })
+}
+
+/// The same, where there may be none.
+pub(super) fn sealed_if_any(
+    key_version: Option<i32>,
+    nonce: Option<Vec<u8>>,
+    ciphertext: Option<Vec<u8>>,
+) -> Result<Option<Sealed>> {
+    match (key_version, nonce, ciphertext) {
+        (Some(key_version), Some(nonce), Some(ciphertext)) => {
+            sealed(key_version, nonce, ciphertext).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
 
 macro_rules! text_columns {
     ($($name:ty),+ $(,)?) => { $(

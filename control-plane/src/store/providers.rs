@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow};
 
+use super::columns::sealed_if_any;
 use super::{Error, Result, Tx};
 use crate::model::ids::{ProviderId, TenantId};
 use crate::model::provider::{ClaimMap, IssuerUrl, ProviderName, Trust};
@@ -66,15 +67,7 @@ impl TryFrom<Row> for ProviderRecord {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let secret = match (row.key_version, row.nonce, row.sealed) {
-            (Some(key_version), Some(nonce), Some(ciphertext)) => {
-                let nonce = nonce.try_into().map_err(|_| {
-                    Error::Database(sqlx::Error::Decode("a nonce of another length than 24".into()))
-                })?;
-                Some(Sealed { key_version, nonce, ciphertext })
-            }
-            _ => None,
-        };
+        let secret = sealed_if_any(row.key_version, row.nonce, row.sealed)?;
         Ok(Self {
             id: row.id,
             tenant: row.tenant_id,

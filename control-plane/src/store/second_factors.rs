@@ -3,7 +3,8 @@
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::{Error, Notice, Result, Tx};
+use super::columns::sealed;
+use super::{Notice, Result, Tx};
 use crate::model::ids::{AdminId, SessionId, UserId};
 use crate::model::secret::Sealed;
 
@@ -68,11 +69,7 @@ pub async fn lock(tx: &mut Tx, owner: Owner) -> Result<Option<SecondFactorRecord
     .fetch_optional(tx.sql())
     .await?;
     row.map(|row| {
-        let nonce = row
-            .nonce
-            .try_into()
-            .map_err(|_| Error::Database(sqlx::Error::Decode("a nonce of another length than 24".into())))?;
-        let sealed = Sealed { key_version: row.key_version, nonce, ciphertext: row.sealed };
+        let sealed = sealed(row.key_version, row.nonce, row.sealed)?;
         Ok(SecondFactorRecord { sealed, confirmed: row.confirmed, last_step: row.last_step })
     })
     .transpose()

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use crate::model::ids::TenantId;
 use crate::model::secret::{Sealed, SecretPurpose};
 
+use super::columns::sealed;
 use super::{Error, Result, Tx};
 
 type Row = (SecretPurpose, i32, Vec<u8>, Vec<u8>);
 
-fn sealed((purpose, key_version, nonce, ciphertext): Row) -> Result<(SecretPurpose, Sealed)> {
-    let nonce = nonce
-        .try_into()
-        .map_err(|_| Error::Database(sqlx::Error::Decode("a nonce of 24 bytes was expected".into())))?;
-    Ok((purpose, Sealed { key_version, nonce, ciphertext }))
+fn secret((purpose, key_version, nonce, ciphertext): Row) -> Result<(SecretPurpose, Sealed)> {
+    Ok((purpose, sealed(key_version, nonce, ciphertext)?))
 }
 
 /// The tenant's secrets, as far as they were made.
@@ -27,7 +25,7 @@ pub async fn all(tx: &mut Tx, tenant: TenantId) -> Result<BTreeMap<SecretPurpose
     .bind(tenant)
     .fetch_all(tx.sql())
     .await?;
-    rows.into_iter().map(sealed).collect()
+    rows.into_iter().map(secret).collect()
 }
 
 /// Keeps a secret for a purpose, in place of the one before.

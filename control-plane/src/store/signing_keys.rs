@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
+use super::columns::sealed_if_any;
 use super::{Error, Result, Tx};
 use crate::model::secret::Sealed;
 use crate::model::signing_key::{Changed, Known, SigningAlgorithm, Times};
@@ -59,15 +60,7 @@ impl TryFrom<Row> for SigningKeyRecord {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let sealed = match (row.key_version, row.nonce, row.sealed) {
-            (Some(key_version), Some(nonce), Some(ciphertext)) => {
-                let nonce = nonce.try_into().map_err(|_| {
-                    Error::Database(sqlx::Error::Decode("a nonce of another length than 24".into()))
-                })?;
-                Some(Sealed { key_version, nonce, ciphertext })
-            }
-            _ => None,
-        };
+        let sealed = sealed_if_any(row.key_version, row.nonce, row.sealed)?;
         let times = Times {
             signs_from: row.signs_from,
             signs_until: row.signs_until,
