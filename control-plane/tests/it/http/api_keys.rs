@@ -1,7 +1,7 @@
 //! API keys: made, listed, rotated and revoked by people, and never good for more than whoever made them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::http::Method;
 use control_plane::identity::api_keys::ApiKey;
@@ -299,16 +299,20 @@ async fn a_key_that_is_revoked_during_use_is_good_for_nothing_afterwards_at_ever
     let admin = world.member("acme", Role::Admin).await;
     let (id, secret) = world.key(&admin, KEYS, &["tenant.read"]).await;
     soon(&other, &secret, ACME, 200).await;
-    let revoked = Arc::new(AtomicBool::new(false));
+    let (revoked, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let users: Vec<_> = (0..4)
         .map(|_| {
-            let (world, secret, revoked) = (Arc::clone(&world), secret.clone(), Arc::clone(&revoked));
+            let (world, secret) = (Arc::clone(&world), secret.clone());
+            let (revoked, begun) = (Arc::clone(&revoked), Arc::clone(&begun));
             tokio::spawn(async move {
                 let (mut before, mut after) = (0, 0);
                 while after < 20 {
                     let over = revoked.load(Ordering::SeqCst);
                     match (over, world.with_key(&secret, ACME).await) {
-                        (false, 200) => before += 1,
+                        (false, 200) => {
+                            before += 1;
+                            begun.fetch_add(usize::from(before == 1), Ordering::SeqCst);
+                        }
                         (true, 401) => after += 1,
                         // asked before, answered after
                         (false, 401) => {}
@@ -319,8 +323,10 @@ async fn a_key_that_is_revoked_during_use_is_good_for_nothing_afterwards_at_ever
             })
         })
         .collect();
-    for _ in 0..20 {
+    let mut asked = 0;
+    while asked < 20 || begun.load(Ordering::SeqCst) < users.len() {
         assert_eq!(world.with_key(&secret, ACME).await, 200);
+        asked += 1;
     }
     admin.delete(&world, &format!("{KEYS}/{id}")).await.expect(204);
     revoked.store(true, Ordering::SeqCst);
