@@ -231,6 +231,7 @@ fn checked(session: &Session, answer: Value) -> Result<(), Error> {
     }
     let way = check.authorization_endpoint.unwrap_or_default();
     println!("it answers: people are sent to {}, and its keys are {}", output::plain(&way), check.keys);
+    println!("registered there it has to have, to the letter: {}", output::plain(&check.redirect_uri));
     Ok(())
 }
 
@@ -247,6 +248,7 @@ fn told(session: &Session, answer: Value) -> Result<(), Error> {
         ("title", output::plain(&one.title)),
         ("issuer", output::plain(&one.issuer)),
         ("client id", output::plain(&one.client_id)),
+        ("redirect uri", output::plain(&one.redirect_uri)),
         ("secret", if one.has_secret { "kept" } else { "none" }.to_owned()),
         ("scopes", output::plain(&one.scopes)),
         ("claims", output::plain(&claims)),

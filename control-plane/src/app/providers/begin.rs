@@ -17,8 +17,9 @@ use crate::model::ids::{ProviderId, TenantId};
 use crate::store::policies;
 use crate::store::providers::{self, ProviderRecord};
 
-/// Where providers send people back to, as a path of ours.
-pub const CALLBACK: &str = "/sign-in/callback";
+/// Where providers send people back to, as a path of ours. Each has an address of its own behind it, so that the answer
+/// of one is never taken for another's (RFC 9700, 4.4.2): not every provider says in its answer who it is.
+pub const CALLBACK: &str = "/sign-in/callback/";
 /// How long a browser keeps what it is sent there with.
 pub const KEPT_FOR: TimeDelta = GOOD_FOR;
 /// Longest way on that fits into a cookie with the rest, in bytes.
@@ -57,6 +58,8 @@ pub struct Returning {
 /// What they brought, unchecked.
 #[derive(Debug, Clone, Default)]
 pub struct Brought {
+    /// The path of ours that they came back to.
+    pub path: String,
     pub code: String,
     /// Why they have none.
     pub error: Option<String>,
@@ -100,6 +103,15 @@ fn declined(provider: &ProviderRecord, error: &str) -> Error {
     }
 }
 
+/// Where a provider sends people back to, as a path of ours. A tenant's is under its id: two tenants may call theirs the
+/// same.
+fn callback(provider: &ProviderRecord) -> String {
+    match provider.tenant {
+        Some(tenant) => format!("{CALLBACK}{tenant}/{}", provider.name),
+        None => format!("{CALLBACK}{}", provider.name),
+    }
+}
+
 /// Who we are at a provider.
 fn client<'a>(provider: &'a ProviderRecord, secret: Option<&'a SecretString>) -> Client<'a> {
     Client {
@@ -140,8 +152,10 @@ impl App {
         Ok(provider)
     }
 
-    fn callback(&self) -> String {
-        format!("{}{CALLBACK}", self.settings.url_of(self.settings.domain.as_str()))
+    /// The address that people come back to from a provider: the one to be registered there, to the letter.
+    #[must_use]
+    pub fn redirect_uri(&self, provider: &ProviderRecord) -> String {
+        format!("{}{}", self.settings.url_of(self.settings.domain.as_str()), callback(provider))
     }
 
     /// Begins to sign somebody in by a provider, who goes on to `way` then.
@@ -155,7 +169,7 @@ impl App {
         }
         let provider = self.open_provider(id).await?;
         let errand = Errand::new(id, way, Utc::now());
-        let redirect_uri = self.callback();
+        let redirect_uri = self.redirect_uri(&provider);
         let (state, nonce, verifier) =
             (errand.state(&self.key), errand.nonce(&self.key), errand.verifier(&self.key));
         let asked = Asked {
@@ -197,7 +211,7 @@ impl App {
     ///
     /// # Errors
     /// As [`App::arrive`]; `NotNow` when the provider does not answer or not as it must; `Forbidden` when it declined;
-    /// `Unauthenticated` when this was done before.
+    /// `Unauthenticated` when this was done before, and for what came to another provider's address.
     pub async fn sign_in_by_provider(
         &self,
         returning: &Returning,
@@ -207,11 +221,16 @@ impl App {
     ) -> Result<Step> {
         let errand = &returning.errand;
         let provider = self.open_provider(errand.provider).await?;
+        // Before anything of it is shown to anybody: the code may be another provider's.
+        if brought.path != callback(&provider) {
+            tracing::warn!(provider = %provider.id, path = %brought.path, "an answer came to another provider's address");
+            return Err(Error::Unauthenticated);
+        }
         if let Some(error) = &brought.error {
             return Err(declined(&provider, error));
         }
         let secret = self.secret_of(&provider)?;
-        let redirect_uri = self.callback();
+        let redirect_uri = self.redirect_uri(&provider);
         let (nonce, verifier) = (errand.nonce(&self.key), errand.verifier(&self.key));
         let back = Back {
             code: &brought.code,

@@ -11,8 +11,14 @@ use crate::identity::outside::{OutsideError, Proven};
 use crate::identity::permissions::Permission;
 use crate::model::provider::Trust;
 
-/// What came of it: what the provider is, or what is wrong, in words for whoever asked.
-pub type Checked = Result<Proven, String>;
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Where the provider has to send people back to.
+    pub redirect_uri: String,
+    /// What the provider is, or what is wrong, in words for whoever asked.
+    pub found: Result<Proven, String>,
+}
 
 /// When a tenant is told that a host cannot be asked: longer than a connection is waited for, so that nobody learns by the
 /// time what stands behind a name.
@@ -43,15 +49,16 @@ impl App {
         }
         let provider = self.provider(caller, of, name).await?;
         let (trust, begun) = (provider.trust(), Instant::now());
-        match self.outside().prove(&provider.issuer, trust).await {
-            Ok(proven) => Ok(Ok(proven)),
+        let found = match self.outside().prove(&provider.issuer, trust).await {
+            Ok(proven) => Ok(proven),
             Err(error) => {
                 if trust == Trust::Tenant && tells_of_a_network(&error) {
                     sleep_until(begun + BEAT).await;
                 }
-                Ok(Err(told(&error, trust)))
+                Err(told(&error, trust))
             }
-        }
+        };
+        Ok(Checked { redirect_uri: self.redirect_uri(&provider), found })
     }
 }
 

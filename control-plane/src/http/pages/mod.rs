@@ -54,7 +54,7 @@ pub(super) fn router(state: &AppState) -> Router<AppState> {
         .route(SIGN_IN, get(sign_in::show).post(sign_in::take))
         .route(CODE, get(sign_in::show_code).post(sign_in::take_code))
         .route("/sign-in/with/{provider}", get(provider::go))
-        .route(CALLBACK, get(provider::come_back))
+        .route("/sign-in/callback/{*provider}", get(provider::come_back))
         .route(FORGOT, get(password::show_forgot).post(password::forgot))
         .route(RESET, get(password::show_reset).post(password::reset))
         .route(VERIFY, get(verify::show).post(verify::take))
@@ -79,10 +79,10 @@ async fn on_the_apex(State(state): State<AppState>, request: Request, next: Next
 /// Whether a request is for one of these pages, and whether it is where something could be guessed or mail be sent, or
 /// where a provider is asked on somebody's behalf.
 pub(super) fn of_people(method: &Method, path: &str) -> Option<bool> {
-    let known =
-        [SIGN_IN, CODE, FORGOT, RESET, VERIFY, INVITATION, SECOND_FACTOR, ACCOUNT, SIGN_OUT, CALLBACK];
-    let ours = known.contains(&path) || path.starts_with(JOIN) || path.starts_with(WITH);
-    ours.then(|| path == CALLBACK || method == Method::POST && path != SIGN_OUT)
+    let known = [SIGN_IN, CODE, FORGOT, RESET, VERIFY, INVITATION, SECOND_FACTOR, ACCOUNT, SIGN_OUT];
+    let back = path.starts_with(CALLBACK);
+    let ours = back || known.contains(&path) || path.starts_with(JOIN) || path.starts_with(WITH);
+    ours.then(|| back || method == Method::POST && path != SIGN_OUT)
 }
 
 /// Runs a change to its end, also when the browser goes away meanwhile.

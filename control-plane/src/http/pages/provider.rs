@@ -1,7 +1,7 @@
 //! Signing in by a provider outside: the way there and back.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -90,11 +90,12 @@ fn begin_anew() -> Answer {
     Answer::new(StatusCode::BAD_REQUEST, page)
 }
 
-/// `GET /sign-in/callback`
+/// `GET /sign-in/callback/{provider}`, `GET /sign-in/callback/{tenant}/{provider}`
 pub(super) async fn come_back(
     State(state): State<AppState>,
     visitor: Visitor,
     headers: HeaderMap,
+    uri: Uri,
     query: Result<Query<Back>, Problem>,
 ) -> Result<Response, Trouble> {
     let Query(back) = query?;
@@ -104,7 +105,7 @@ pub(super) async fn come_back(
         return Ok(begin_anew().into_response());
     };
     let road = Road::of(&state, returning.way()).await?;
-    let brought = Brought { code: back.code, error: back.error, iss: back.iss };
+    let brought = Brought { path: uri.path().to_owned(), code: back.code, error: back.error, iss: back.iss };
     let app = state.app.clone();
     let step = done(async move {
         app.sign_in_by_provider(&returning, brought, visitor.cookie.as_ref(), &visitor.origin).await
@@ -114,7 +115,7 @@ pub(super) async fn come_back(
         Ok(Step::Code(ticket)) => road.ask_for_code(&state, &ticket),
         Err(Error::Unauthenticated) => {
             let page = PersonPage::new(look(road.place.as_ref()), "This sign-in cannot go on")
-                .lead("It was done already.")
+                .lead("It was done already, or this answer is not from the provider that you were sent to.")
                 .onward(link(SIGN_IN, road.way.as_ref()), "Begin anew");
             Answer::new(StatusCode::BAD_REQUEST, page).into_response()
         }

@@ -1,5 +1,7 @@
 //! OpenID providers outside: the platform's, and tenants' own.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::SecretString;
@@ -7,6 +9,7 @@ use secrecy::SecretString;
 use super::answers::{Changing, Guarded, Named, Ranked, Read, Sent};
 use super::types::Page;
 use super::types::providers::{NewProvider, Provider, ProviderChange, ProviderCheck};
+use crate::app::App;
 use crate::app::providers::{Change, Checked, Of, Wish};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -15,8 +18,9 @@ use crate::http::limits::count_check;
 use crate::http::{AppState, detached};
 use crate::store::providers::ProviderRecord;
 
-fn provider(record: ProviderRecord) -> Provider {
+fn provider(app: &App, record: ProviderRecord) -> Provider {
     Provider {
+        redirect_uri: app.redirect_uri(&record),
         id: record.id.0,
         name: record.name.to_string(),
         title: record.title,
@@ -33,8 +37,8 @@ fn provider(record: ProviderRecord) -> Provider {
     }
 }
 
-fn page(records: Vec<ProviderRecord>) -> axum::Json<Page<Provider>> {
-    axum::Json(Page { items: records.into_iter().map(provider).collect(), next: None })
+fn page(app: &App, records: Vec<ProviderRecord>) -> axum::Json<Page<Provider>> {
+    axum::Json(Page { items: records.into_iter().map(|one| provider(app, one)).collect(), next: None })
 }
 
 fn wish(body: NewProvider) -> Wish {
@@ -67,16 +71,16 @@ fn change(body: ProviderChange) -> Change {
 }
 
 fn check(checked: Checked) -> axum::Json<ProviderCheck> {
-    axum::Json(match checked {
-        Ok(proven) => ProviderCheck {
-            good: true,
-            problem: None,
-            authorization_endpoint: Some(proven.authorization_endpoint),
-            keys: proven.keys,
-        },
-        Err(problem) => {
-            ProviderCheck { good: false, problem: Some(problem), authorization_endpoint: None, keys: 0 }
-        }
+    let (proven, problem) = match checked.found {
+        Ok(proven) => (Some(proven), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    axum::Json(ProviderCheck {
+        good: problem.is_none(),
+        redirect_uri: checked.redirect_uri,
+        problem,
+        keys: proven.as_ref().map_or(0, |proven| proven.keys),
+        authorization_endpoint: proven.map(|proven| proven.authorization_endpoint),
     })
 }
 
@@ -89,7 +93,7 @@ pub(super) async fn list(
     State(state): State<AppState>,
     Caller(caller): Caller,
 ) -> Result<axum::Json<Page<Provider>>, Problem> {
-    Ok(page(state.app.providers(&caller, Of::Platform).await?))
+    Ok(page(&state.app, state.app.providers(&caller, Of::Platform).await?))
 }
 
 /// Add a provider of the platform.
@@ -102,9 +106,9 @@ pub(super) async fn add(
     Caller(caller): Caller,
     Json(body): Json<NewProvider>,
 ) -> Result<(StatusCode, axum::Json<Provider>), Problem> {
-    let made =
-        detached(async move { state.app.add_provider(&caller, Of::Platform, wish(body)).await }).await?;
-    Ok((StatusCode::CREATED, axum::Json(provider(made))))
+    let app = Arc::clone(&state.app);
+    let made = detached(async move { app.add_provider(&caller, Of::Platform, wish(body)).await }).await?;
+    Ok((StatusCode::CREATED, axum::Json(provider(&state.app, made))))
 }
 
 /// A provider of the platform.
@@ -118,7 +122,7 @@ pub(super) async fn get(
     Caller(caller): Caller,
     Path(name): Path<String>,
 ) -> Result<axum::Json<Provider>, Problem> {
-    Ok(axum::Json(provider(state.app.provider(&caller, Of::Platform, &name).await?)))
+    Ok(axum::Json(provider(&state.app, state.app.provider(&caller, Of::Platform, &name).await?)))
 }
 
 /// Change a provider of the platform. Disabled, or another issuer, client or audience: who came by it is signed out.
@@ -136,9 +140,10 @@ pub(super) async fn update(
     Path(name): Path<String>,
     Json(body): Json<ProviderChange>,
 ) -> Result<axum::Json<Provider>, Problem> {
+    let app = Arc::clone(&state.app);
     let changed =
-        detached(async move { state.app.update_provider(&caller, Of::Platform, &name, change(body)).await });
-    Ok(axum::Json(provider(changed.await?)))
+        detached(async move { app.update_provider(&caller, Of::Platform, &name, change(body)).await });
+    Ok(axum::Json(provider(&state.app, changed.await?)))
 }
 
 /// Remove a provider of the platform. Who came by it is signed out.
@@ -186,7 +191,7 @@ pub(super) async fn list_of_tenant(
     Caller(caller): Caller,
     Path(tenant): Path<String>,
 ) -> Result<axum::Json<Page<Provider>>, Problem> {
-    Ok(page(state.app.providers(&caller, Of::Tenant(&tenant)).await?))
+    Ok(page(&state.app, state.app.providers(&caller, Of::Tenant(&tenant)).await?))
 }
 
 /// Add a provider of the tenant's own. Who comes by it is let in to this tenant alone.
@@ -204,9 +209,9 @@ pub(super) async fn add_to_tenant(
     Path(tenant): Path<String>,
     Json(body): Json<NewProvider>,
 ) -> Result<(StatusCode, axum::Json<Provider>), Problem> {
-    let made =
-        detached(async move { state.app.add_provider(&caller, Of::Tenant(&tenant), wish(body)).await });
-    Ok((StatusCode::CREATED, axum::Json(provider(made.await?))))
+    let app = Arc::clone(&state.app);
+    let made = detached(async move { app.add_provider(&caller, Of::Tenant(&tenant), wish(body)).await });
+    Ok((StatusCode::CREATED, axum::Json(provider(&state.app, made.await?))))
 }
 
 /// A provider of the tenant's own.
@@ -223,7 +228,7 @@ pub(super) async fn get_of_tenant(
     Caller(caller): Caller,
     Path((tenant, name)): Path<(String, String)>,
 ) -> Result<axum::Json<Provider>, Problem> {
-    Ok(axum::Json(provider(state.app.provider(&caller, Of::Tenant(&tenant), &name).await?)))
+    Ok(axum::Json(provider(&state.app, state.app.provider(&caller, Of::Tenant(&tenant), &name).await?)))
 }
 
 /// Change a provider of the tenant's own. Disabled, or another issuer, client or audience: who came by it is signed out.
@@ -245,10 +250,10 @@ pub(super) async fn update_of_tenant(
     Path((tenant, name)): Path<(String, String)>,
     Json(body): Json<ProviderChange>,
 ) -> Result<axum::Json<Provider>, Problem> {
-    let changed = detached(async move {
-        state.app.update_provider(&caller, Of::Tenant(&tenant), &name, change(body)).await
-    });
-    Ok(axum::Json(provider(changed.await?)))
+    let app = Arc::clone(&state.app);
+    let changed =
+        detached(async move { app.update_provider(&caller, Of::Tenant(&tenant), &name, change(body)).await });
+    Ok(axum::Json(provider(&state.app, changed.await?)))
 }
 
 /// Remove a provider of the tenant's own. Who came by it is signed out.

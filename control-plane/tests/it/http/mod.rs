@@ -44,6 +44,7 @@ mod races;
 mod schemathesis;
 mod sign_in_by;
 mod sign_in_by_hostile;
+mod sign_in_by_mixup;
 mod sign_in_by_provider;
 mod sign_in_by_seen;
 mod sign_in_by_tenant;

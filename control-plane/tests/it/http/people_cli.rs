@@ -267,6 +267,9 @@ async fn providers_are_run_from_the_command_line() {
     let own =
         add("entra", &["--tenant", "acme", "--secret-file", "secret.txt", "--claims", claims, "--disabled"]);
     let shown = freehold.ends(0, &own).await;
+    let address =
+        format!("http://freehold.localhost:8080/sign-in/callback/{}/entra", world.id_of("acme").await);
+    assert!(shown.contains(&format!("redirect uri     {address}")), "{shown}");
     assert!(shown.contains("secret           kept") && !shown.contains("own-secret"), "{shown}");
     freehold.ends(4, &own).await;
     freehold.ends(2, &add("other", &["--claims", "{\"emial\": 1}"])).await;
@@ -279,6 +282,10 @@ async fn providers_are_run_from_the_command_line() {
     let table = freehold.ends(0, &[&["provider", "list"][..], &of_acme].concat()).await;
     assert!(table.contains("Ours") && !table.contains("main"), "{table}");
     assert_eq!(freehold.json(&["provider", "show", "main"]).await["id"], made["id"]);
+    assert!(
+        made["redirect_uri"].as_str().is_some_and(|uri| uri.ends_with("/sign-in/callback/main")),
+        "{made}"
+    );
     freehold.ends(3, &["provider", "check", "other"]).await;
     freehold.ends(0, &["provider", "remove", "main"]).await;
     freehold.ends(3, &["provider", "show", "main"]).await;

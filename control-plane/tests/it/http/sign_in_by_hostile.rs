@@ -13,6 +13,7 @@ use super::people::new_address;
 use super::people_sign_up::PASSWORD;
 use super::sign_in_by::{come, path_of, sent, site, verified};
 use crate::outside::mock::Mock;
+use crate::outside::value;
 
 const COOKIE: &str = "freehold";
 const ERRAND: &str = "freehold-outside";
@@ -100,9 +101,9 @@ async fn an_answer_counts_once_in_the_browser_that_was_sent_and_from_whom_it_was
 async fn whoever_tries_answers_that_they_made_up_is_made_to_wait() {
     let limits = LimitsConfig { sign_in_per_minute: 2, ..LimitsConfig::default() };
     let world = World::started(|_| {}, &limits).await;
-    for status in [400, 400, 429] {
-        let path = "/sign-in/callback?state=x&code=y";
-        let request = world.request(Method::GET, path).header("x-forwarded-for", "203.0.113.9");
+    for (provider, status) in [("one", 400), ("of/another", 400), ("third", 429)] {
+        let path = format!("/sign-in/callback/{provider}?state=x&code=y");
+        let request = world.request(Method::GET, &path).header("x-forwarded-for", "203.0.113.9");
         let answer = world.send(request.body(axum::body::Body::empty()).expect("a request")).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
@@ -161,8 +162,9 @@ async fn what_a_provider_says_beside_is_never_shown() {
         let mut window = site.window();
         let there = sent(&mut window, provider, "/join/acme").await;
         let state = there.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state");
+        let back = path_of(&site, &value(&there, "redirect_uri").expect("an address"));
         let home = format!(
-            "/sign-in/callback?state={state}&error={}&error_description={}",
+            "{back}?state={state}&error={}&error_description={}",
             encoded(error),
             encoded("<script>alert(2)</script>")
         );

@@ -60,7 +60,7 @@ async fn a_real_browser_goes_to_a_provider_and_comes_back() {
     browser.click("button").await;
     browser.until_text("h1", "You are signed out").await;
 
-    browser.go(&at("/sign-in/callback?state=x&code=y")).await;
+    browser.go(&at("/sign-in/callback/example?state=x&code=y")).await;
     browser.until_text("h1", "This sign-in cannot go on").await;
     seen(&browser, "sign-in-begin-anew").await;
 

@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The provider; it ends with this value.
 pub struct Mock {
@@ -46,13 +46,26 @@ impl Mock {
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
-    /// What a browser is sent back to when somebody signs in there, or refuses to.
-    pub async fn sign_in(&self, way: &str, subject: Option<&str>) -> String {
+    /// A public client there, which people are sent back to at this address and at no other.
+    pub async fn client(&self, redirect_uri: &str) -> String {
+        let wish = json!({"redirect_uris": [redirect_uri], "token_endpoint_auth_method": "none"});
+        let answer = send(Method::POST, &format!("{}/oauth2/clients", self.url), wish.to_string()).await;
+        let client: Value = serde_json::from_slice(answer.body()).expect("JSON");
+        client["client_id"].as_str().unwrap_or_else(|| panic!("{client}")).to_owned()
+    }
+
+    /// What a browser is answered when somebody signs in there, or refuses to.
+    pub async fn answer(&self, way: &str, subject: Option<&str>) -> Response<Bytes> {
         let form = match subject {
             Some(subject) => format!("sub={subject}"),
             None => "action=deny".to_owned(),
         };
-        let answer = send(Method::POST, way, form).await;
+        send(Method::POST, way, form).await
+    }
+
+    /// What a browser is sent back to when somebody signs in there, or refuses to.
+    pub async fn sign_in(&self, way: &str, subject: Option<&str>) -> String {
+        let answer = self.answer(way, subject).await;
         assert!(answer.status().is_redirection(), "{answer:?}");
         answer.headers()["location"].to_str().expect("text").to_owned()
     }

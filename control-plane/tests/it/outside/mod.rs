@@ -19,7 +19,7 @@ use serde_json::json;
 
 use mock::Mock;
 
-const BACK_AT: &str = "http://freehold.localhost:8080/sign-in/callback";
+const BACK_AT: &str = "http://freehold.localhost:8080/sign-in/callback/auth0";
 
 /// For providers on loopback, which are the platform's.
 pub fn reaching_loopback() -> OutsideSettings {
@@ -40,7 +40,7 @@ fn back<'a>(code: &'a str, verifier: &'a str) -> Back<'a> {
 }
 
 /// A value of an address's query.
-fn value(url: &str, name: &str) -> Option<String> {
+pub fn value(url: &str, name: &str) -> Option<String> {
     let query = url.split_once('?')?.1;
     form_urlencoded::parse(query.as_bytes())
         .find(|(other, _)| other == name)

@@ -186,7 +186,7 @@ async fn an_id_token_is_good_for_the_sign_in_that_it_was_given_for() {
     let expected = [
         "grant_type=authorization_code".to_owned(),
         "code=the-code".to_owned(),
-        "redirect_uri=http%3A%2F%2Ffreehold.localhost%3A8080%2Fsign-in%2Fcallback".to_owned(),
+        "redirect_uri=http%3A%2F%2Ffreehold.localhost%3A8080%2Fsign-in%2Fcallback%2Fauth0".to_owned(),
         format!("code_verifier={verifier}"),
         format!("client_id={CLIENT}"),
     ];

@@ -21,6 +21,9 @@ pub struct Provider {
     #[schema(example = "https://example.eu.auth0.com/")]
     pub issuer: String,
     pub client_id: String,
+    /// Where it sends people back to: its own address here, to be registered there to the letter.
+    #[schema(example = "https://freehold.example/sign-in/callback/auth0")]
+    pub redirect_uri: String,
     /// Whether a secret is kept for it. It is told to nobody.
     pub has_secret: bool,
     /// What is asked for, separated by spaces.
@@ -121,6 +124,9 @@ pub struct ProviderChange {
 pub struct ProviderCheck {
     /// Whether people could sign in by it, as far as it can be told without one of them.
     pub good: bool,
+    /// Where it sends people back to. Whether it knows that cannot be asked.
+    #[schema(example = "https://freehold.example/sign-in/callback/auth0")]
+    pub redirect_uri: String,
     /// What is wrong, if anything is.
     #[serde(default)]
     pub problem: Option<String>,
