@@ -13,6 +13,7 @@ use super::super::error::Error;
 use super::super::people::{acting, describe};
 use super::super::{App, Result};
 use super::arrive::Arrived;
+use super::check::tells_of_a_network;
 use crate::identity::checked::{Fingerprint, Memory};
 use crate::identity::outside::{Claims, OutsideError, SignedBy, Unchecked, arrival};
 use crate::identity::people_key::Use;
@@ -38,10 +39,11 @@ impl KnownTokens {
     }
 }
 
-/// What a token that is not good is answered. A provider that is away says nothing of its tokens.
+/// What a token that is not good is answered. A provider that is away says nothing of its tokens, and neither does one
+/// that may not be reached: a tenant would learn by it what is inside.
 fn refused(error: &OutsideError) -> Error {
     tracing::debug!(%error, "a provider's token was not taken");
-    if error.passes() { Error::Busy } else { Error::Unauthenticated }
+    if error.passes() || tells_of_a_network(error) { Error::Busy } else { Error::Unauthenticated }
 }
 
 impl App {

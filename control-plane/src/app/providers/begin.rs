@@ -5,12 +5,14 @@
 use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::super::audit::{Action, Entry};
 use super::super::caller::Origin;
 use super::super::error::{Error, OrNotFound};
 use super::super::people::{Step, nobody};
 use super::super::{App, Result};
+use super::check::{in_time, told};
 use super::errand::{Errand, GOOD_FOR};
 use crate::identity::outside::{Asked, Back, Client, OutsideError, arrival};
 use crate::model::ids::{ProviderId, TenantId};
@@ -180,9 +182,14 @@ impl App {
             login_hint: hint,
         };
         let secret = self.secret_of(&provider)?;
-        let url = self.outside.begin(&client(&provider, secret.as_ref()), &asked).await;
-        let url = url.map_err(|error| away(&provider, &error))?;
-        Ok(Sent { url, errand: errand.text(&self.key) })
+        let begun = Instant::now();
+        match self.outside.begin(&client(&provider, secret.as_ref()), &asked).await {
+            Ok(url) => Ok(Sent { url, errand: errand.text(&self.key) }),
+            Err(error) => {
+                in_time(begun, &error, provider.trust()).await;
+                Err(away(&provider, &error))
+            }
+        }
     }
 
     /// Who comes back with what their browser kept, if it is from there that this answer was asked for.
@@ -199,9 +206,9 @@ impl App {
         error: &OutsideError,
         origin: &Origin,
     ) -> Result<()> {
-        let told = json!({ "provider": provider.name, "because": error.to_string() });
+        let because = json!({ "provider": provider.name, "because": told(error, provider.trust()) });
         let entry =
-            Entry::refused(Action::UserSignIn, provider.tenant, &provider.name).diff(&Value::Null, &told);
+            Entry::refused(Action::UserSignIn, provider.tenant, &provider.name).diff(&Value::Null, &because);
         let mut tx = self.begin_as_system().await?;
         self.auditor.write(&mut tx, &nobody(origin), entry).await?;
         Ok(tx.commit().await?)
@@ -239,10 +246,12 @@ impl App {
             nonce: nonce.expose_secret(),
             verifier: verifier.expose_secret(),
         };
+        let begun = Instant::now();
         let claims = match self.outside.redeem(&client(&provider, secret.as_ref()), &back).await {
             Ok(claims) => claims,
             Err(error) => {
                 self.not_redeemed(&provider, &error, origin).await?;
+                in_time(begun, &error, provider.trust()).await;
                 return Err(away(&provider, &error));
             }
         };

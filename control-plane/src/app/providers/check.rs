@@ -24,8 +24,8 @@ pub struct Checked {
 /// time what stands behind a name.
 const BEAT: Duration = Duration::from_secs(4);
 
-/// What a tenant's owner hears of it. What is not public and what is not there are the same to them.
-fn told(error: &OutsideError, trust: Trust) -> String {
+/// What a tenant hears of it. What is not public and what is not there are the same to it.
+pub(super) fn told(error: &OutsideError, trust: Trust) -> String {
     match (trust, error) {
         (Trust::Tenant, OutsideError::NotPublic { host } | OutsideError::Unreachable { host, .. }) => {
             format!("{host} is not at a public address, or does not answer")
@@ -34,8 +34,16 @@ fn told(error: &OutsideError, trust: Trust) -> String {
     }
 }
 
-fn tells_of_a_network(error: &OutsideError) -> bool {
+/// Whether it is by an error what stands at an address: what is not public, or what does not answer.
+pub(super) fn tells_of_a_network(error: &OutsideError) -> bool {
     matches!(error, OutsideError::NotPublic { .. } | OutsideError::Unreachable { .. })
+}
+
+/// Waits until a tenant may hear of an error of what began then: the time tells as much as words do.
+pub(super) async fn in_time(begun: Instant, error: &OutsideError, trust: Trust) {
+    if trust == Trust::Tenant && tells_of_a_network(error) {
+        sleep_until(begun + BEAT).await;
+    }
 }
 
 impl App {
@@ -52,9 +60,7 @@ impl App {
         let found = match self.outside().prove(&provider.issuer, trust).await {
             Ok(proven) => Ok(proven),
             Err(error) => {
-                if trust == Trust::Tenant && tells_of_a_network(&error) {
-                    sleep_until(begun + BEAT).await;
-                }
+                in_time(begun, &error, trust).await;
                 Err(told(&error, trust))
             }
         };

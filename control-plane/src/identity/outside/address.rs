@@ -1,6 +1,6 @@
 //! Which addresses may be dialled, for whom. Pure: a name's addresses are judged here, and then dialled as they are.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -69,6 +69,13 @@ impl Reach {
     pub fn allows(&self, address: IpAddr, trust: Trust, encrypted: bool) -> bool {
         let address = address.to_canonical();
         (encrypted && is_public(address)) || self.besides(trust).iter().any(|net| net.contains(&address))
+    }
+
+    /// Whether a name that leads to these addresses may be dialled. One that may not be dialled refuses them all: which of
+    /// them is tried is not for whoever answers for the name to choose.
+    #[must_use]
+    pub fn allows_all(&self, addresses: &[SocketAddr], trust: Trust, encrypted: bool) -> bool {
+        !addresses.is_empty() && addresses.iter().all(|one| self.allows(one.ip(), trust, encrypted))
     }
 
     /// Whether anything at all may be dialled in the open.
@@ -190,6 +197,28 @@ mod tests {
         ] {
             assert!(!is_public(address(inner)), "{inner}");
         }
+    }
+
+    #[test]
+    fn a_name_that_leads_to_one_inner_address_among_public_ones_leads_nowhere() {
+        let reach = Reach { platform: vec!["10.1.0.0/16".parse().expect("a network")], ..Reach::default() };
+        let all = |addresses: &[&str], trust| {
+            let addresses: Vec<_> = addresses.iter().map(|one| SocketAddr::new(address(one), 443)).collect();
+            reach.allows_all(&addresses, trust, true)
+        };
+        let public = ["8.8.8.8", "2606:4700:4700::1111"];
+        for trust in [Trust::Platform, Trust::Tenant] {
+            assert!(all(&public, trust) && !all(&[], trust), "{trust:?}");
+            for inner in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fd00::1"] {
+                for place in 0..=public.len() {
+                    let mut mixed = public.to_vec();
+                    mixed.insert(place, inner);
+                    assert!(!all(&mixed, trust), "{mixed:?}");
+                }
+            }
+        }
+        let opened = ["8.8.8.8", "10.1.2.3"];
+        assert!(all(&opened, Trust::Platform) && !all(&opened, Trust::Tenant));
     }
 
     #[test]

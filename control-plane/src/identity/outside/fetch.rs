@@ -127,7 +127,7 @@ impl Fetcher {
             _ => return Err(unreachable(target, "its name leads nowhere")),
         };
         let reach = &self.settings.reach;
-        if addresses.iter().all(|address| reach.allows(address.ip(), trust, target.encrypted)) {
+        if reach.allows_all(&addresses, trust, target.encrypted) {
             return Ok(addresses);
         }
         if !target.encrypted && addresses.iter().any(|address| reach.allows(address.ip(), trust, true)) {

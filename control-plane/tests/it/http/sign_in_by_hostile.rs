@@ -4,15 +4,18 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use control_plane::config::LimitsConfig;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::World;
+use super::foreign_tokens::for_tenant;
 use super::pages::{Window, encoded, is_page, leads_to};
 use super::people::new_address;
 use super::people_sign_up::PASSWORD;
 use super::sign_in_by::{come, path_of, sent, site, verified};
 use crate::outside::mock::Mock;
+use crate::outside::nasty::{Answer, DOCUMENT, Key, Nasty};
 use crate::outside::value;
 
 const COOKIE: &str = "freehold";
@@ -268,4 +271,57 @@ async fn nobody_comes_by_a_provider_that_was_disabled_while_they_were_there() {
     sqlx::query("update freehold.providers set enabled = false").execute(&mut sql).await.expect("disabled");
     is_page(&window.get(&home).await, 404, "Sign in");
     assert!(!is_in(&window));
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_tells_a_tenant_nothing_of_our_network() {
+    let site = site().await;
+    let acme = site.world.tenant("acme").await;
+    // A provider says itself where its codes are exchanged.
+    let tried = ["10.0.0.1", "nowhere.invalid"].map(async |host| {
+        let nasty = Nasty::start(&[&Key::p256("one")]).await;
+        let mut document = nasty.document();
+        document["token_endpoint"] = format!("https://{host}/token").into();
+        nasty.says(DOCUMENT, Answer::Json(document));
+        let provider = site.world.provider(&nasty.url, Some(acme), |_| {}).await;
+        let mut window = site.window();
+        let there = sent(&mut window, provider, "").await;
+        let back = path_of(&site, &value(&there, "redirect_uri").expect("an address"));
+        let state = value(&there, "state").expect("a state");
+        // And so does one that is not there at all, also of tokens for our API.
+        let (issuer, audience) = (format!("https://{host}"), for_tenant(acme));
+        let away =
+            site.world.provider(&issuer, Some(acme), |one| one.bearer_audience = Some(audience.clone()));
+        let path = format!("/sign-in/with/{}", away.await);
+        let get = async |mut window: Window<'_>, path: &str| {
+            let begun = Instant::now();
+            let page = window.get(path).await;
+            is_page(&page, 409, "Sign in");
+            assert!(begun.elapsed() >= Duration::from_secs(4), "{path}: {host} is told by the time");
+            // What is wrong, and what follows it.
+            page.body.split_once("role=\"alert\"").expect("what is wrong").1.to_owned()
+        };
+        let home = format!("{back}?state={state}&code=x");
+        let (answer, page) = tokio::join!(get(window, &home), get(site.window(), &path));
+        let now = chrono::Utc::now().timestamp();
+        let claims = json!({"iss": issuer, "aud": audience, "sub": "ada", "iat": now, "exp": now + 600});
+        let token = Key::p256("one").sign(&claims);
+        let refused = site.world.ask_as(&token, Method::GET, "/api/v1/me", None).await;
+        (answer, page, refused.status.as_u16())
+    });
+    let pages = futures_util::future::join_all(tried).await;
+    assert_eq!(pages[0], pages[1]);
+    assert_eq!(pages[0].2, 503);
+    let log = site.world.get("/api/v1/tenants/acme/audit?action=user.sign_in").await.expect(200);
+    let entries = log.body["items"].as_array().expect("entries");
+    let told: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            let change = entry["diff"]["because"].to_string();
+            change.replace("10.0.0.1", "host").replace("nowhere.invalid", "host")
+        })
+        .collect();
+    assert_eq!(told.len(), 2, "{}", log.text);
+    assert!(told[0].contains("host is not at a public address, or does not answer"), "{told:?}");
+    assert_eq!(told[0], told[1]);
 }
