@@ -9,6 +9,7 @@ use super::{Error, Result, Tx};
 use crate::model::ids::{ProviderId, TenantId};
 use crate::model::provider::{ClaimMap, IssuerUrl, ProviderName, Trust};
 use crate::model::secret::Sealed;
+use crate::model::slug::Slug;
 
 /// A provider, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,15 +287,17 @@ pub async fn known(tx: &mut Tx, id: ProviderId) -> Result<i64> {
         .await?)
 }
 
-/// Whether a tenant requires it of its people. Seen within the scope alone.
+/// The tenants that require it of their people, by their slugs; so many at the most. Seen within the scope alone.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn is_required(tx: &mut Tx, id: ProviderId) -> Result<bool> {
+pub async fn required_by(tx: &mut Tx, id: ProviderId, limit: u32) -> Result<Vec<Slug>> {
     Ok(sqlx::query_scalar(
-        "select exists (select from freehold.tenant_policies where required_provider = $1)",
+        "select t.slug from freehold.tenant_policies p join freehold.tenants t on t.id = p.tenant_id
+          where p.required_provider = $1 order by t.slug collate \"C\" limit $2",
     )
     .bind(id)
-    .fetch_one(tx.sql())
+    .bind(i64::from(limit))
+    .fetch_all(tx.sql())
     .await?)
 }

@@ -200,7 +200,8 @@ async fn what_came_by_a_provider_ends_with_it_and_a_tenant_ends_its_own_alone() 
     let mut superuser = registry.superuser().await;
     sqlx::query(required).bind(acme.0).bind(acmes.id.0).execute(&mut superuser).await.expect("required");
     let mut tx = registry.api().await;
-    assert!(providers::is_required(&mut tx, acmes.id).await.expect("asked"));
+    let by = providers::required_by(&mut tx, acmes.id, 2).await.expect("asked");
+    assert_eq!(by.len(), 1, "{by:?}");
     let refused = providers::remove(&mut tx, acmes.id).await;
     assert!(matches!(refused, Err(Error::Conflict(Conflict::ProviderRequired))), "{refused:?}");
     drop(tx);

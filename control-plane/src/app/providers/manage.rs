@@ -14,6 +14,7 @@ use crate::identity::permissions::Permission;
 use crate::model::ids::{ProviderId, TenantId};
 use crate::model::provider::{ClaimMap, ProviderName};
 use crate::model::secret::Sealed;
+use crate::model::slug::Slug;
 use crate::store::providers::{self, ProviderRecord};
 use crate::store::{Tx, sessions};
 
@@ -21,6 +22,9 @@ use crate::store::{Tx, sessions};
 const MOST_OF_TENANT: usize = 10;
 /// Providers of the platform: each of them stands on every page where people sign in.
 const MOST_OF_PLATFORM: usize = 20;
+
+/// Tenants that are named of those which require one.
+const NAMED: u32 = 20;
 
 /// Whose providers are meant.
 #[derive(Debug, Clone, Copy)]
@@ -76,13 +80,21 @@ fn parse(name: &str) -> Result<ProviderName> {
     name.parse().map_err(|_| Error::NotFound("provider"))
 }
 
-fn not_required(required: bool) -> Result<()> {
-    if required {
-        return Err(Error::NotNow(
-            "a tenant requires its people to sign in by it; that has to end first".to_owned(),
-        ));
+/// That no tenant requires a provider of its people.
+///
+/// # Errors
+/// `NotNow` with who does: a tenant's own is required by that tenant alone, and all others are told to platform admins.
+async fn not_required(tx: &mut Tx, id: ProviderId) -> Result<()> {
+    let by = providers::required_by(tx, id, NAMED + 1).await?;
+    if by.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mut names: Vec<&str> = by.iter().map(Slug::as_str).take(NAMED as usize).collect();
+    if by.len() > names.len() {
+        names.push("others");
+    }
+    let names = names.join(", ");
+    Err(Error::NotNow(format!("people have to sign in by it to: {names}; that has to end there first")))
 }
 
 impl App {
@@ -183,7 +195,7 @@ impl App {
     ///
     /// # Errors
     /// As [`App::add_provider`]; `NotNow` for another issuer or client while it knows people, whom it knows as that
-    /// client's; `NotNow` to disable one that a tenant requires.
+    /// client's; `NotNow` to disable a tenant's own while it is required.
     pub async fn update_provider(
         &self,
         caller: &Caller,
@@ -233,8 +245,9 @@ impl App {
             }
         }
         let disabled = before.enabled && !after.enabled;
-        if disabled {
-            not_required(providers::is_required(&mut tx, before.id).await?)?;
+        // The platform's can be switched off at once, whoever requires it: it may be in somebody else's hands.
+        if disabled && tenant.is_some() {
+            not_required(&mut tx, before.id).await?;
         }
         providers::update(&mut tx, &after).await?;
         if disabled || another || after.bearer_audience != before.bearer_audience {
@@ -259,7 +272,7 @@ impl App {
     pub async fn remove_provider(&self, caller: &Caller, of: Of<'_>, name: &str) -> Result<()> {
         let (mut tx, tenant) = self.changing_providers(caller, of).await?;
         let gone = providers::lock(&mut tx, tenant, &parse(name)?).await.or_not_found("provider")?;
-        not_required(providers::is_required(&mut tx, gone.id).await?)?;
+        not_required(&mut tx, gone.id).await?;
         sessions::revoke_by_provider(&mut tx, gone.id, None, "its provider was removed").await?;
         providers::remove(&mut tx, gone.id).await?;
         let entry = Entry::done(Action::ProviderRemove, tenant, &gone.name).diff(&told(&gone), &Value::Null);

@@ -172,6 +172,16 @@ async fn a_provider_that_is_required_is_the_way_in_and_owners_have_another() {
     world.ask(Method::PATCH, SECURITY, Some(required)).await.expect(422);
     world.ask(Method::PATCH, SECURITY, Some(json!({"required_provider": "main"}))).await.expect(200);
     by_other.get(&world, "/api/v1/tenants/acme").await.expect(200);
-    world.ask(Method::DELETE, "/api/v1/providers/main", None).await.expect(409);
+    let refused = world.ask(Method::DELETE, "/api/v1/providers/main", None).await.expect(409);
+    assert!(refused.text.contains("acme"), "{}", refused.text);
     assert_eq!(world.audited("security.update", "acme").await.len(), 4);
+    // the platform's can be switched off all the same: it may be somebody else's by now
+    let path = "/api/v1/providers/main";
+    world.ask(Method::PATCH, path, Some(json!({"enabled": false}))).await.expect(200);
+    world.until(&by_other, "/api/v1/me", 401).await;
+    owner.get(&world, "/api/v1/tenants/acme").await.expect(200);
+    admin.get(&world, "/api/v1/tenants/acme").await.expect(403);
+    world.ask(Method::DELETE, path, None).await.expect(409);
+    world.ask(Method::PATCH, path, Some(json!({"enabled": true}))).await.expect(200);
+    by_other.get(&world, "/api/v1/me").await.expect(401);
 }
