@@ -218,6 +218,10 @@ impl App {
         let before = self.principals.people.before();
         let mut tx = self.begin_as_system().await?;
         let holder = sessions::holder(&mut tx, session).await?.ok_or(Error::Unauthenticated)?;
+        let ends_at = holder.expires_at.min(self.latest_end(holder.created_at, holder.provider));
+        if ends_at <= Utc::now() {
+            return Err(Error::Unauthenticated);
+        }
         let belongings = sessions::belongings(&mut tx, holder.user_id).await?;
         if Utc::now().signed_duration_since(holder.last_used_at) > EXACT {
             sessions::touch(&mut tx, session).await?;
@@ -238,7 +242,7 @@ impl App {
                 .filter(|one| holder.only_tenant.is_none_or(|only| only == one.tenant))
                 .collect(),
         };
-        self.principals.people.keep(before, principal.clone(), holder.expires_at);
+        self.principals.people.keep(before, principal.clone(), ends_at);
         Ok(principal)
     }
 

@@ -167,6 +167,8 @@ pub struct PeopleConfig {
     pub session_days: u32,
     /// The same for one on a device that shall be remembered.
     pub remembered_days: u32,
+    /// How long a session lasts at the most that came by a provider outside, however it is used.
+    pub provider_session_hours: u32,
     /// Whether every tenant asks for a second factor, whatever it says itself.
     pub require_second_factor: bool,
     /// Tenants that there may be before nobody opens another by signing up.
@@ -299,6 +301,7 @@ impl Default for Config {
                 access_minutes: 15,
                 session_days: 7,
                 remembered_days: 30,
+                provider_session_hours: 12,
                 require_second_factor: false,
                 tenants_max: 1_000,
                 tenants_per_person: 3,

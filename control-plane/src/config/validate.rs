@@ -89,6 +89,7 @@ fn people(config: &Config) -> Result<(), (String, String)> {
     between("people.access_minutes", people.access_minutes.into(), 1..=60)?;
     between("people.session_days", people.session_days.into(), 1..=90)?;
     between("people.remembered_days", people.remembered_days.into(), people.session_days.into()..=90)?;
+    between("people.provider_session_hours", people.provider_session_hours.into(), 1..=90 * 24)?;
     between("people.tenants_max", people.tenants_max.into(), 0..=1_000_000)?;
     between("people.tenants_per_person", people.tenants_per_person.into(), 0..=1_000_000)
 }

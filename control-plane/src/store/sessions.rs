@@ -21,7 +21,9 @@ pub struct SessionRecord {
     pub address: String,
     pub remembered: bool,
     pub second_factor: bool,
-    /// What the provider is called that it came by; none for a password.
+    /// The provider that it came by; none for a password.
+    pub provider: Option<ProviderId>,
+    /// What that is called.
     pub provider_title: Option<String>,
     /// The one tenant that it is good in; none: all.
     pub only_tenant: Option<TenantId>,
@@ -44,7 +46,7 @@ impl fmt::Debug for SessionRecord {
     }
 }
 
-const COLUMNS: &str = "id, user_id, device, address, remembered, second_factor, \
+const COLUMNS: &str = "id, user_id, device, address, remembered, second_factor, provider_id as provider, \
                        (select p.title from freehold.providers p where p.id = provider_id) as provider_title, \
                        only_tenant, refresh_hash, previous_hash, \
                        refreshed_at, last_used_at, created_at, expires_at";
@@ -102,6 +104,8 @@ pub struct BrowserRecord {
     pub user_id: UserId,
     pub browser_hash: Vec<u8>,
     pub remembered: bool,
+    /// The provider that it came by; none for a password.
+    pub provider: Option<ProviderId>,
     pub last_used_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
 }
@@ -112,7 +116,7 @@ pub struct BrowserRecord {
 /// When the database cannot be reached.
 pub async fn of_browser(tx: &mut Tx, id: SessionId) -> Result<Option<BrowserRecord>> {
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select user_id, browser_hash, remembered, last_used_at, created_at from freehold.sessions
+        "select user_id, browser_hash, remembered, provider_id as provider, last_used_at, created_at from freehold.sessions
           where id = $1 and browser_hash is not null and {LIVE}"
     )))
     .bind(id)
@@ -305,6 +309,7 @@ pub struct HolderRecord {
     /// The one tenant that the session is good in; none: all.
     pub only_tenant: Option<TenantId>,
     pub last_used_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -328,7 +333,7 @@ pub struct BelongingRecord {
 pub async fn holder(tx: &mut Tx, id: SessionId) -> Result<Option<HolderRecord>> {
     Ok(sqlx::query_as(
         "select s.user_id, u.email, u.name, u.verified_at, s.second_factor, s.provider_id as provider, s.only_tenant,
-                s.last_used_at, s.expires_at,
+                s.last_used_at, s.created_at, s.expires_at,
                 exists (select from freehold.second_factors f
                          where f.user_id = u.id and f.confirmed_at is not null) as has_second_factor
            from freehold.sessions s join freehold.users u on u.id = s.user_id

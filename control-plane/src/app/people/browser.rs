@@ -70,7 +70,8 @@ impl App {
         let Some(kept) = kept.filter(|kept| is_held(kept, &shown)) else { return Ok(None) };
         let now = Utc::now();
         if now.signed_duration_since(kept.last_used_at) > EXACT {
-            let ends_at = ends(kept.created_at, now, self.rest(kept.remembered));
+            let latest = self.latest_end(kept.created_at, kept.provider);
+            let ends_at = ends(latest, now, self.rest(kept.remembered));
             sessions::prolong(&mut tx, shown.session, ends_at, &origin.address).await?;
         }
         tx.commit().await?;
@@ -88,7 +89,8 @@ impl App {
     pub(in super::super) async fn last_on(&self, session: SessionId) -> Result<()> {
         let mut tx = self.begin_as_system().await?;
         if let Some(kept) = sessions::of_browser(&mut tx, session).await? {
-            let ends_at = ends(kept.created_at, Utc::now(), self.rest(kept.remembered));
+            let latest = self.latest_end(kept.created_at, kept.provider);
+            let ends_at = ends(latest, Utc::now(), self.rest(kept.remembered));
             sessions::last_until(&mut tx, session, ends_at).await?;
         }
         Ok(tx.commit().await?)
@@ -173,6 +175,7 @@ impl App {
     ) -> Result<BrowserSession> {
         let Granted { mut tx, user, second_factor, by } = granted;
         let now = Utc::now();
+        let provider = by.as_ref().map(|by| by.id);
         let held = Refresh { session, secret: random_secret() };
         let nobodys = Refresh { session, secret: random_secret() };
         let new = NewSession {
@@ -184,9 +187,9 @@ impl App {
             second_factor,
             refresh_hash: nobodys.hash().to_vec(),
             browser_hash: Some(held.hash().to_vec()),
-            provider: by.as_ref().map(|by| by.id),
+            provider,
             only_tenant: by.as_ref().and_then(|by| by.tenant),
-            expires_at: ends(now, now, self.rest(remember)),
+            expires_at: ends(self.latest_end(now, provider), now, self.rest(remember)),
         };
         if !sessions::create(&mut tx, &new).await? {
             return Err(Error::Unauthenticated);

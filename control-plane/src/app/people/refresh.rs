@@ -106,9 +106,9 @@ pub(super) fn judge(key: &PeopleKey, session: &SessionRecord, shown: &Refresh, n
     }
 }
 
-/// When a session ends that is used now.
-pub(super) fn ends(begun: DateTime<Utc>, now: DateTime<Utc>, days: u32) -> DateTime<Utc> {
-    (now + TimeDelta::days(i64::from(days))).min(begun + LONGEST)
+/// When a session ends that is used now, and that ends then at the latest.
+pub(super) fn ends(latest: DateTime<Utc>, now: DateTime<Utc>, days: u32) -> DateTime<Utc> {
+    (now + TimeDelta::days(i64::from(days))).min(latest)
 }
 
 #[cfg(test)]
@@ -127,6 +127,7 @@ mod tests {
             address: String::new(),
             remembered: false,
             second_factor: false,
+            provider: None,
             provider_title: None,
             only_tenant: None,
             refresh_hash: good.hash().to_vec(),
@@ -195,7 +196,7 @@ mod tests {
         fn a_session_ends_after_its_rest_and_after_its_longest_time(used in 0i64..200, days in 1u32..=90) {
             let begun = Utc::now();
             let now = begun + TimeDelta::days(used);
-            let end = ends(begun, now, days);
+            let end = ends(begun + LONGEST, now, days);
             prop_assert!(end <= begun + LONGEST && end <= now + TimeDelta::days(i64::from(days)));
         }
     }

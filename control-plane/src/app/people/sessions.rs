@@ -10,9 +10,9 @@ use super::super::error::Error;
 use super::super::{App, Result};
 use super::device::describe;
 use super::nobody;
-use super::refresh::{Refresh, Turn, ends, judge};
+use super::refresh::{LONGEST, Refresh, Turn, ends, judge};
 use crate::identity::tokens::{Subject, USER_AUDIENCE};
-use crate::model::ids::{SessionId, UserId};
+use crate::model::ids::{ProviderId, SessionId, UserId};
 use crate::model::letter::Letter;
 use crate::store::sessions::{self, NewSession, SessionRecord};
 use crate::store::users::{self, UserRecord};
@@ -46,7 +46,7 @@ impl App {
     ) -> Result<SignedIn> {
         let now = Utc::now();
         let refresh = Refresh::first(&self.key, SessionId::random());
-        let ends_at = ends(now, now, self.rest(remembered));
+        let ends_at = ends(self.latest_end(now, None), now, self.rest(remembered));
         let session = NewSession {
             id: refresh.session,
             user: user.id,
@@ -62,6 +62,17 @@ impl App {
         };
         sessions::create(tx, &session).await?;
         self.signed_in(user, &refresh, ends_at)
+    }
+
+    /// When a session ends at the latest, however it is used. Who came by a provider comes by it again after some hours: it
+    /// may know them no more.
+    pub(in super::super) fn latest_end(
+        &self,
+        begun: DateTime<Utc>,
+        provider: Option<ProviderId>,
+    ) -> DateTime<Utc> {
+        let hours = TimeDelta::hours(self.settings.people.provider_session_hours.into());
+        begun + provider.map_or(LONGEST, |_| hours)
     }
 
     /// Days that a session lasts without being used.
@@ -103,10 +114,14 @@ impl App {
             return Err(Error::Unauthenticated);
         }
         let now = Utc::now();
+        let latest = self.latest_end(session.created_at, session.provider);
+        if latest <= now {
+            return Err(Error::Unauthenticated);
+        }
         let next = refresh.next(&self.key);
         match judge(&self.key, &session, &refresh, now) {
             Turn::Rotate => {
-                let ends_at = ends(session.created_at, now, self.rest(session.remembered));
+                let ends_at = ends(latest, now, self.rest(session.remembered));
                 sessions::rotate(&mut tx, &session, &next.hash(), ends_at, &origin.address).await?;
                 tx.commit().await?;
                 self.signed_in(&user, &next, ends_at)

@@ -9,6 +9,7 @@ use super::World;
 use super::invitations::mailed;
 use super::oauth::{claims, location};
 use super::people::{Person, new_address};
+use super::people_sign_up::PASSWORD;
 
 const SECURITY: &str = "/api/v1/tenants/acme/security";
 
@@ -184,4 +185,75 @@ async fn a_provider_that_is_required_is_the_way_in_and_owners_have_another() {
     world.ask(Method::DELETE, path, None).await.expect(409);
     world.ask(Method::PATCH, path, Some(json!({"enabled": true}))).await.expect(200);
     by_other.get(&world, "/api/v1/me").await.expect(401);
+}
+
+/// Has somebody's session have begun that many hours ago, and everybody hear of it.
+async fn began(world: &World, person: &Person, hours: i32) {
+    sqlx::query(
+        "with older as (update freehold.sessions set created_at = now() - make_interval(hours => $2) where id = $1)
+         select pg_notify('people', 'user ' || $3::text)",
+    )
+    .bind(person.session.0)
+    .bind(hours)
+    .bind(person.id.0)
+    .execute(&mut world.registry.superuser().await)
+    .await
+    .expect("a session");
+}
+
+#[tokio::test]
+async fn a_session_by_a_provider_ends_after_its_hours_whatever_prolongs_it() {
+    let world = World::start().await;
+    let client = world.client("acme").await;
+    let platforms = world.put_provider(None, "main").await;
+    let own = world.put_provider(Some("acme"), "entra").await;
+    let mut sql = world.registry.superuser().await;
+    for provider in [Some(platforms), Some(own), None] {
+        let (ada, cookie) = world.visitor("acme", Role::Member).await;
+        if let Some(provider) = provider {
+            world.came_by(&ada, provider).await;
+        }
+        let tokens = world.signed_in(&client, &cookie).await;
+        began(&world, &ada, 11).await;
+        world.until(&ada, "/api/v1/me", 200).await;
+        assert_eq!(world.refresh(&client, &tokens).await.status, 200);
+        world.browse("/account", &cookie).await;
+        assert_eq!(world.introspect(&client, &tokens["access_token"]).await["active"], true);
+        began(&world, &ada, 13).await;
+        let Some(_) = provider else {
+            assert_eq!(world.refresh(&client, &tokens).await.status, 200, "by password it goes on");
+            continue;
+        };
+        world.until(&ada, "/api/v1/me", 401).await;
+        assert_eq!(world.refresh(&client, &tokens).await.status, 400);
+        assert_eq!(world.introspect(&client, &tokens["access_token"]).await["active"], false);
+        let answer = world.authorize(&client.asks(), &cookie).await;
+        assert_eq!(location(&answer).0, "/sign-in", "{}", answer.header("location"));
+    }
+    // one that goes on by refresh tokens, and how long each of them says that it lasts
+    let email = world.registered().await;
+    let begin = async || world.log_in(&email, PASSWORD).await.expect(200).body;
+    let refresh = async |tokens: &Value| {
+        world.anyone("refresh", json!({"refresh_token": tokens["refresh_token"]})).await
+    };
+    let by_provider = begin().await;
+    sqlx::query("update freehold.sessions set provider_id = $1, created_at = now() - interval '11 hours'")
+        .bind(platforms.0)
+        .execute(&mut sql)
+        .await
+        .expect("a session");
+    let tokens = refresh(&by_provider).await.expect(200).body;
+    let lasts: i64 = sqlx::query_scalar(
+        "select extract(epoch from expires_at - created_at)::bigint from freehold.sessions where id = $1::uuid",
+    )
+    .bind(tokens["session_id"].as_str().expect("an id"))
+    .fetch_one(&mut sql)
+    .await
+    .expect("a session");
+    assert_eq!(lasts, 12 * 3_600);
+    sqlx::query("update freehold.sessions set created_at = now() - interval '13 hours', expires_at = now() + interval '1 day'")
+        .execute(&mut sql)
+        .await
+        .expect("a session");
+    refresh(&tokens).await.expect(401);
 }
