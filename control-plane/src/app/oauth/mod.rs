@@ -17,6 +17,7 @@ pub use authorize::{Authorized, PATH};
 pub use end_session::Ended;
 pub use error::{Code, Refused};
 pub use introspect::Introspected;
+pub(super) use request::signed_in_after;
 pub use standing::Tokens;
 pub use userinfo::UserInfo;
 

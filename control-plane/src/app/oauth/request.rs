@@ -1,5 +1,6 @@
 //! What an app asks when it sends somebody to sign in (OpenID Connect Core, 3.1.2.1).
 
+use super::authorize::PATH;
 use super::error::Code;
 use crate::identity::oauth::params::Params;
 use crate::identity::oauth::pkce::Challenge;
@@ -10,6 +11,13 @@ const LONGEST: usize = 1024;
 /// Our own: when the sign-in that was asked for must be younger than this, in seconds since 1970. It stands in place of
 /// `prompt=login` and `max_age` while somebody signs in, or they would be asked for ever.
 pub(super) const SIGNED_IN_AFTER: &str = "signed_in_after";
+
+/// Since when they must have signed in who go on by this way of ours, in seconds since 1970; none where an older sign-in
+/// will do.
+pub(in crate::app) fn signed_in_after(way: &str) -> Option<i64> {
+    let query = way.strip_prefix(PATH)?.strip_prefix('?')?;
+    Params::read(query.as_bytes()).get(SIGNED_IN_AFTER)?.parse().ok()
+}
 
 /// A request that can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +176,7 @@ mod tests {
             let params = Params::read(text.as_bytes());
             let request = read(&params).expect("a request");
             assert_eq!(request.is_met_by(now - 300, now), met, "{more}");
+            assert_eq!(signed_in_after(&params.at(PATH)), None);
             if !met {
                 let after = request.after_signing_in(&params, now);
                 let request = read(&after).expect("a request");
@@ -176,6 +185,8 @@ mod tests {
                 assert_eq!(after.get("state"), Some("s"));
                 let again = request.after_signing_in(&after, now + 9);
                 assert_eq!(again.get(SIGNED_IN_AFTER), after.get(SIGNED_IN_AFTER));
+                assert_eq!(signed_in_after(&again.at(PATH)), Some(now));
+                assert_eq!(signed_in_after(&again.at("/join/acme")), None);
             }
         }
         assert!(!asked("&max_age=0").expect("a request").is_met_by(now - 1, now));

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use super::super::audit::{Action, Entry};
 use super::super::caller::Origin;
 use super::super::error::{Error, OrNotFound};
+use super::super::oauth::signed_in_after;
 use super::super::people::{Step, nobody};
 use super::super::{App, Result};
 use super::check::{in_time, told};
 use super::errand::{Errand, GOOD_FOR};
-use crate::identity::outside::{Asked, Back, Client, OutsideError, arrival};
+use crate::identity::outside::{Asked, Back, Claims, Client, OutsideError, TokenFault, arrival};
 use crate::model::ids::{ProviderId, TenantId};
 use crate::store::policies;
 use crate::store::providers::{self, ProviderRecord};
@@ -114,6 +115,12 @@ fn callback(provider: &ProviderRecord) -> String {
     }
 }
 
+/// What a provider says of somebody, if they signed in there since, where that was asked for. Not every provider says
+/// when it was.
+fn recent(claims: Claims, since: Option<i64>) -> Result<Claims, OutsideError> {
+    if since.is_none_or(|since| claims.is_since(since)) { Ok(claims) } else { Err(TokenFault::Older.into()) }
+}
+
 /// Who we are at a provider.
 fn client<'a>(provider: &'a ProviderRecord, secret: Option<&'a SecretString>) -> Client<'a> {
     Client {
@@ -180,6 +187,7 @@ impl App {
             nonce: nonce.expose_secret(),
             verifier: verifier.expose_secret(),
             login_hint: hint,
+            again: signed_in_after(way).is_some(),
         };
         let secret = self.secret_of(&provider)?;
         let begun = Instant::now();
@@ -247,7 +255,9 @@ impl App {
             verifier: verifier.expose_secret(),
         };
         let begun = Instant::now();
-        let claims = match self.outside.redeem(&client(&provider, secret.as_ref()), &back).await {
+        let redeemed = self.outside.redeem(&client(&provider, secret.as_ref()), &back).await;
+        let since = signed_in_after(&errand.way);
+        let claims = match redeemed.and_then(|claims| recent(claims, since)) {
             Ok(claims) => claims,
             Err(error) => {
                 self.not_redeemed(&provider, &error, origin).await?;

@@ -64,6 +64,8 @@ pub enum TokenFault {
     Nonce,
     #[error("it belongs to another access token")]
     AccessToken,
+    #[error("it speaks of a sign-in before the one that was asked for")]
+    Older,
     #[error("it does not say whom it speaks of")]
     Subject,
 }

@@ -36,6 +36,8 @@ pub struct Asked<'a> {
     pub verifier: &'a str,
     /// Whom the provider may suggest to sign in as.
     pub login_hint: Option<&'a str>,
+    /// Whether they have to sign in there though they are.
+    pub again: bool,
 }
 
 /// A browser that is back with a code.
@@ -73,6 +75,10 @@ pub(super) fn way(discovery: &Discovery, client: &Client<'_>, asked: &Asked<'_>)
         .append_pair("code_challenge_method", "S256");
     if let Some(hint) = asked.login_hint {
         query.append_pair("login_hint", hint);
+    }
+    if asked.again {
+        // The one is what providers know, the other what has them say when it was (OpenID Connect Core, 2).
+        query.append_pair("prompt", "login").append_pair("max_age", "0");
     }
     let joint = match endpoint.split_once('?') {
         None => "?",

@@ -27,6 +27,15 @@ pub struct Claims {
     pub expires_at: DateTime<Utc>,
 }
 
+impl Claims {
+    /// Whether they signed in no earlier than that, in seconds since 1970, as far as it tells.
+    #[must_use]
+    pub fn is_since(&self, moment: i64) -> bool {
+        let at = time(&self.all, "auth_time");
+        at.is_ok_and(|at| at.is_none_or(|at| at.timestamp() >= moment.saturating_sub(LEEWAY.cast_signed())))
+    }
+}
+
 /// How a token says it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::pages::{Site, Window, encoded, is_page, leads_to};
 use super::people::new_address;
 use super::people_sign_up::PASSWORD;
-use super::sign_in_by::{come, path_of, sent, site, verified};
+use super::sign_in_by::{come, path_of, sent, site, verified, with};
 use crate::outside::mock::Mock;
+use crate::outside::value;
 
 const COOKIE: &str = "freehold";
 
@@ -107,6 +108,42 @@ async fn an_app_gets_its_person_who_came_by_a_provider() {
     let said = super::oauth::claims(&tokens["id_token"]);
     assert_eq!((&said["email"], &said["email_verified"]), (&json!(email), &json!(true)));
     assert!(said["amr"].is_null(), "how they showed it there is not known here");
+}
+
+#[tokio::test]
+async fn an_app_that_asks_for_a_new_sign_in_gets_one_at_the_provider() {
+    let (site, mock) = (site().await, Mock::start());
+    let client = site.world.client("acme").await;
+    let provider = site.world.provider(&mock.url, None, |_| {}).await;
+    let email = site.world.registered().await;
+    site.world.join_by_address(&email, "acme", Role::Member).await;
+    let back = format!("http://acme.freehold.localhost:{}/auth/callback", site.address.port());
+    let asked = client.asks().but("redirect_uri", &back);
+    let signed_in = async |seconds_ago: i64| {
+        let at = json!(chrono::Utc::now().timestamp() - seconds_ago);
+        mock.person("ada", &with(&email, "auth_time", at)).await;
+    };
+    for (asked, fresh) in
+        [(asked.but("prompt", "login"), true), (asked.but("max_age", "60"), true), (asked, false)]
+    {
+        let mut window = site.window();
+        let answer = window.get(&asked.params.at("/oauth/authorize")).await;
+        let to = value(answer.header("location").expect("to the page"), "to").expect("a way on");
+        let there = sent(&mut window, provider, &to).await;
+        for (name, asked) in [("prompt", "login"), ("max_age", "0")] {
+            assert_eq!(value(&there, name).as_deref(), fresh.then_some(asked), "{there}");
+        }
+        signed_in(0).await;
+        leads_to(&come(&site, &mut window, &mock, provider, ("ada", &to)).await, &to);
+        // What the provider says of when they signed in counts, whatever became of the question on its way.
+        signed_in(3_600).await;
+        let answer = come(&site, &mut site.window(), &mock, provider, ("ada", &to)).await;
+        if fresh {
+            is_page(&answer, 409, "Sign in to acme");
+        } else {
+            leads_to(&answer, &to);
+        }
+    }
 }
 
 /// Whether a browser is let in, by what the page says if it is not.

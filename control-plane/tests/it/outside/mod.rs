@@ -32,7 +32,14 @@ fn issuer(url: &str) -> IssuerUrl {
 }
 
 fn asked(verifier: &str) -> Asked<'_> {
-    Asked { redirect_uri: BACK_AT, state: "the-state", nonce: "the-nonce", verifier, login_hint: None }
+    Asked {
+        redirect_uri: BACK_AT,
+        state: "the-state",
+        nonce: "the-nonce",
+        verifier,
+        login_hint: None,
+        again: false,
+    }
 }
 
 fn back<'a>(code: &'a str, verifier: &'a str) -> Back<'a> {
