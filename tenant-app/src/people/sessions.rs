@@ -3,22 +3,24 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 use sqlx::types::Json;
-use sqlx::{FromRow, PgPool};
+use sqlx::{FromRow, PgPool, Postgres};
 
 use super::person::{Person, Place, Statement};
 use super::seal::Seal;
 use super::{bytes_of, digest, random, text_of};
 use crate::web::problem::Error;
 
-/// Sessions that nobody used for so long have ended, in hours.
-const IDLE: i32 = 12;
+/// Sessions that nobody used for so long have ended.
+const IDLE: TimeDelta = TimeDelta::hours(12);
 /// And however much they are used, so long after they began. While the platform's own session stands,
 /// whoever comes back is signed in again without a word.
-const LONGEST: i32 = 7 * 24;
+const LONGEST: TimeDelta = TimeDelta::days(7);
 /// Sessions that are kept in memory because storage is used up.
 const MOST_UNSAVED: usize = 256;
 
@@ -46,6 +48,15 @@ pub struct Session {
     pub statement: Statement,
     pub secrets: Secrets,
     pub used_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    /// That there is a row of it: with the row it has ended.
+    has_row: bool,
+}
+
+impl Session {
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.ends_at <= now || self.used_at <= now - IDLE
+    }
 }
 
 #[derive(FromRow)]
@@ -60,13 +71,14 @@ struct Row {
     tokens: Vec<u8>,
     believed_until: DateTime<Utc>,
     used_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
 }
 
 pub struct Sessions {
     pool: PgPool,
     seal: Seal,
-    /// A tenant whose storage is used up still lets people in: how else would they make room? These
-    /// sessions end with the process.
+    /// A tenant whose storage is used up still lets people in: how else would they make room? Sessions that
+    /// are only here end with the process. Of those with a row, here is what could not be written to it.
     unsaved: Mutex<HashMap<SessionId, Arc<Session>>>,
 }
 
@@ -83,9 +95,14 @@ impl Sessions {
     /// The database's.
     pub async fn begin(&self, statement: Statement, secrets: Secrets) -> Result<String, Error> {
         let number = random();
-        let session = Session { id: digest(&[&number]), statement, secrets, used_at: Utc::now() };
+        let (id, now) = (digest(&[&number]), Utc::now());
+        let session =
+            Session { id, statement, secrets, used_at: now, ends_at: now + LONGEST, has_row: false };
         self.tidy().await?;
-        self.keep(&session).await?;
+        match self.insert(&session).await {
+            Err(Error::ReadOnly) => self.remember(&session),
+            done => done?,
+        }
         Ok(text_of(&number))
     }
 
@@ -102,32 +119,84 @@ impl Sessions {
     /// The database's.
     pub async fn find(&self, id: &SessionId) -> Result<Option<Session>, Error> {
         const SQL: &str = "SELECT subject, sid, name, email, role, permissions, projects, tokens, believed_until, \
-                           used_at FROM app.sessions \
-                           WHERE id_hash = $1 AND ends_at > now() AND used_at > now() - make_interval(hours => $2)";
-        if let Some(session) = self.unsaved().get(id) {
-            return Ok(Some(Session::clone(session)));
+                           used_at, ends_at FROM app.sessions WHERE id_hash = $1";
+        let row: Option<Row> = sqlx::query_as(SQL).bind(&id[..]).fetch_optional(&self.pool).await?;
+        let held = self.unsaved().get(id).map(|held| Session::clone(held));
+        let found = match (held, row) {
+            (Some(held), None) if held.has_row => None,
+            (Some(held), _) => Some(held),
+            (None, row) => row.and_then(|row| self.opened(*id, row)),
+        };
+        let found = found.filter(|session| !session.is_over(Utc::now()));
+        if found.is_none() {
+            self.unsaved().remove(id);
         }
-        let row: Option<Row> =
-            sqlx::query_as(SQL).bind(&id[..]).bind(IDLE).fetch_optional(&self.pool).await?;
-        Ok(row.and_then(|row| self.opened(*id, row)))
+        Ok(found)
     }
 
-    /// Writes down what is known of it now.
+    /// Writes down what is known of it now, unless it has ended meanwhile.
     ///
     /// # Errors
     /// The database's.
     pub async fn keep(&self, session: &Session) -> Result<(), Error> {
-        const SQL: &str = "INSERT INTO app.sessions (id_hash, subject, sid, name, email, role, permissions, projects, \
-                           tokens, believed_until, used_at, ends_at) \
-                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now() + make_interval(hours => $12)) \
-                           ON CONFLICT (id_hash) DO UPDATE SET name = $4, email = $5, role = $6, permissions = $7, \
-                           projects = $8, tokens = $9, believed_until = $10, used_at = $11";
+        if session.has_row {
+            match self.update(session).await {
+                Ok(()) => drop(self.unsaved().remove(&session.id)),
+                Err(Error::ReadOnly) => self.remember(session),
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+        if !self.unsaved().contains_key(&session.id) {
+            return Ok(());
+        }
+        match self.insert(session).await {
+            Ok(()) => {
+                // Whoever ended it meanwhile took it away from here, and looked for a row maybe before there was one.
+                let goes_on = self.unsaved().remove(&session.id).is_some();
+                if goes_on { Ok(()) } else { self.end(&session.id).await }
+            }
+            Err(Error::ReadOnly) => {
+                if let Some(held) = self.unsaved().get_mut(&session.id) {
+                    *held = Arc::new(session.clone());
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn insert(&self, session: &Session) -> Result<(), Error> {
+        const SQL: &str = "INSERT INTO app.sessions (name, email, role, permissions, projects, tokens, believed_until, \
+                           used_at, id_hash, subject, sid, ends_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+                           ON CONFLICT (id_hash) DO NOTHING";
+        let query = self.with_what_changes(SQL, session)?;
+        query
+            .bind(&session.id[..])
+            .bind(&session.statement.person.subject)
+            .bind(&session.statement.sid)
+            .bind(session.ends_at)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn update(&self, session: &Session) -> Result<(), Error> {
+        const SQL: &str = "UPDATE app.sessions SET name = $1, email = $2, role = $3, permissions = $4, \
+                           projects = $5, tokens = $6, believed_until = $7, used_at = $8 WHERE id_hash = $9";
+        self.with_what_changes(SQL, session)?.bind(&session.id[..]).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    fn with_what_changes<'q>(
+        &self,
+        sql: &'static str,
+        session: &'q Session,
+    ) -> Result<Query<'q, Postgres, PgArguments>, Error> {
         let person = &session.statement.person;
         let permissions: Vec<&str> = person.permissions.iter().map(String::as_str).collect();
-        let done = sqlx::query(SQL)
-            .bind(&session.id[..])
-            .bind(&person.subject)
-            .bind(&session.statement.sid)
+        Ok(sqlx::query(sql)
             .bind(&person.name)
             .bind(&person.email)
             .bind(&person.role)
@@ -135,26 +204,16 @@ impl Sessions {
             .bind(Json(&person.projects))
             .bind(self.closed(session)?)
             .bind(session.statement.until)
-            .bind(session.used_at)
-            .bind(LONGEST)
-            .execute(&self.pool)
-            .await;
-        match done.map_err(Error::from) {
-            Ok(_) => {
-                self.unsaved().remove(&session.id);
-                Ok(())
-            }
-            Err(Error::ReadOnly) => {
-                let mut unsaved = self.unsaved();
-                if unsaved.len() >= MOST_UNSAVED && !unsaved.contains_key(&session.id) {
-                    let oldest = unsaved.values().min_by_key(|s| s.used_at).map(|s| s.id);
-                    oldest.map(|id| unsaved.remove(&id));
-                }
-                unsaved.insert(session.id, Arc::new(session.clone()));
-                Ok(())
-            }
-            Err(error) => Err(error),
+            .bind(session.used_at))
+    }
+
+    fn remember(&self, session: &Session) {
+        let mut unsaved = self.unsaved();
+        if unsaved.len() >= MOST_UNSAVED && !unsaved.contains_key(&session.id) {
+            let oldest = unsaved.values().min_by_key(|s| s.used_at).map(|s| s.id);
+            oldest.map(|id| unsaved.remove(&id));
         }
+        unsaved.insert(session.id, Arc::new(session.clone()));
     }
 
     /// Ends it, also when storage is used up.
@@ -170,10 +229,10 @@ impl Sessions {
     }
 
     async fn tidy(&self) -> Result<(), Error> {
-        const SQL: &str = "DELETE FROM app.sessions \
-                           WHERE ends_at <= now() OR used_at <= now() - make_interval(hours => $1)";
+        const SQL: &str = "DELETE FROM app.sessions WHERE ends_at <= $1 OR used_at <= $2";
+        let now = Utc::now();
         let mut tx = self.pool.begin_with("BEGIN READ WRITE").await?;
-        sqlx::query(SQL).bind(IDLE).execute(&mut *tx).await?;
+        sqlx::query(SQL).bind(now).bind(now - IDLE).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -207,7 +266,8 @@ impl Sessions {
             id_token: packed.id_token.into(),
         };
         let statement = Statement { person, sid: row.sid, until: row.believed_until };
-        Some(Session { id, statement, secrets, used_at: row.used_at })
+        let (used_at, ends_at) = (row.used_at, row.ends_at);
+        Some(Session { id, statement, secrets, used_at, ends_at, has_row: true })
     }
 
     fn unsaved(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {

@@ -6,5 +6,6 @@ mod outage;
 mod rights;
 mod schema;
 mod serving;
+mod sessions;
 mod sign_in;
 mod support;

@@ -106,6 +106,31 @@ impl Postgres {
         connection.close().await.expect("closed");
     }
 
+    /// As the platform leaves it when the tenant's storage is used up, with no session of before.
+    pub async fn is_full(&self) {
+        self.run(
+            "REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA app FROM app; \
+             ALTER ROLE app IN DATABASE app SET default_transaction_read_only = on",
+        )
+        .await;
+        self.ends_sessions().await;
+    }
+
+    /// As the platform leaves it when there is room again.
+    pub async fn has_room(&self) {
+        self.run(
+            "GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA app TO app; \
+             ALTER ROLE app IN DATABASE app SET default_transaction_read_only = off",
+        )
+        .await;
+        self.ends_sessions().await;
+    }
+
+    /// Waits until they have ended: one that only has been told to still takes a statement, and then breaks.
+    async fn ends_sessions(&self) {
+        self.run("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = 'app'").await;
+    }
+
     /// One number.
     pub async fn count(&self, query: &'static str) -> i64 {
         let mut connection = self.superuser().await;
