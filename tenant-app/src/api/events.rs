@@ -14,7 +14,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::people::guests::BELIEVED;
 use crate::people::person::Scope;
 use crate::web::problem::Error;
 use crate::web::state::Shared;
@@ -35,10 +34,11 @@ pub async fn stream(State(app): State<Shared>, Who(known): Who) -> Result<impl I
     let mut changes = app.changes.subscribe();
     let mut stopping = app.stopping.clone();
     let (to, from) = mpsc::channel::<Result<Event, Infallible>>(16);
+    let pace = app.guests.as_ref().ok_or(Error::NoSignIn)?.settings.believed;
     tokio::spawn(async move {
         let _place = place;
         let mut scope = known.person.scope();
-        let mut again = tokio::time::interval(BELIEVED);
+        let mut again = tokio::time::interval(pace);
         // So that a listener knows that nothing is missed from here on.
         let mut event = Some(Event::default().event("listening").data("{}"));
         loop {

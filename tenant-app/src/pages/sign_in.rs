@@ -6,6 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::page;
@@ -166,16 +167,19 @@ async fn leave(State(app): State<Shared>, headers: HeaderMap) -> Result<Response
     };
     let endpoints = guests.provider.endpoints().await.ok();
     let at_the_platform = endpoints.as_ref().and_then(|e| e.end_session_endpoint.as_deref());
-    let to = match (at_the_platform, id_token) {
-        (Some(endpoint), Some(id_token)) => address(
-            endpoint,
-            &[
-                ("id_token_hint", secrecy::ExposeSecret::expose_secret(&id_token)),
-                ("client_id", &guests.settings.client_id),
-                ("post_logout_redirect_uri", &back(&app, &headers, SIGNED_OUT)?),
-            ],
-        ),
-        _ => SIGNED_OUT.to_owned(),
+    let to = match at_the_platform {
+        Some(endpoint) => {
+            let back = back(&app, &headers, SIGNED_OUT)?;
+            let mut parameters =
+                vec![("client_id", guests.settings.client_id.as_str()), ("post_logout_redirect_uri", &back)];
+            // A session that was over already names nobody. The platform's may still stand, and would let
+            // whoever comes next in without a word: there they are asked.
+            if let Some(id_token) = &id_token {
+                parameters.insert(0, ("id_token_hint", id_token.expose_secret()));
+            }
+            address(endpoint, &parameters)
+        }
+        None => SIGNED_OUT.to_owned(),
     };
     Ok(with_cookies(Redirect::to(&to).into_response(), app.cookies.forget(SESSION)))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 
 /// Nothing the platform says through it takes longer, or people would wait for a platform that is away.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Nor is any of it larger.
-const LARGEST: usize = 64 * 1024;
+/// Nor is any of it larger: what is said of somebody names all their projects, of which a tenant has a
+/// thousand at the most, each in some 150 bytes.
+const LARGEST: usize = 1024 * 1024;
 
 /// Why there is no answer; for the log.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +24,26 @@ pub enum Error {
     Late,
     #[error("{0}")]
     Transport(String),
+    #[error("the answer is larger than {} bytes", LARGEST)]
+    Large,
     #[error("the platform answered {0}")]
     Status(u16),
     #[error("the answer is not what was asked for: {0}")]
     Form(#[from] serde_json::Error),
     #[error("{0}")]
     Meaning(&'static str),
+}
+
+impl Error {
+    /// Is it about the platform as it is, and not about what was asked? Others would fare the same then.
+    #[must_use]
+    pub fn is_for_all(&self) -> bool {
+        match self {
+            Self::Late | Self::Transport(_) => true,
+            Self::Status(status) => *status == 429 || *status >= 500,
+            Self::Large | Self::Form(_) | Self::Meaning(_) => false,
+        }
+    }
 }
 
 /// What came back.
@@ -91,8 +106,14 @@ impl BackDoor {
             let response = self.client.request(request).await.map_err(|e| Error::Transport(chain(&e)))?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), LARGEST).collect().await;
-            let body = body.map_err(|e| Error::Transport(chain(e.as_ref())))?.to_bytes();
-            Ok(Answer { status, body })
+            let body = body.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Error::Large
+                } else {
+                    Error::Transport(chain(error.as_ref()))
+                }
+            });
+            Ok(Answer { status, body: body?.to_bytes() })
         };
         tokio::time::timeout(DEADLINE, exchange).await.unwrap_or(Err(Error::Late))
     }

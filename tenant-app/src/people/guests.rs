@@ -4,7 +4,6 @@
 //! While the platform is away, its last word counts, but never longer than the access token would have.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,8 +24,6 @@ use crate::tenant::jwks::Keys;
 use crate::tenant::token::{TokenError, Verifier};
 use crate::web::problem::Error;
 
-/// So long the platform's word about somebody is believed without asking again.
-pub const BELIEVED: Duration = Duration::from_secs(5);
 /// An access token that ends within this time is changed for another first.
 const BEFORE_THE_END: TimeDelta = TimeDelta::seconds(60);
 /// How exactly the last use of a session is known.
@@ -77,8 +74,8 @@ impl Guests {
             verifier: Verifier::new(tenant, &settings, Arc::clone(&keys)),
             keys,
             sessions: Sessions::new(pool, Seal::new(&settings.app_key)),
-            by_session: Recent::new(BELIEVED),
-            by_token: Recent::new(BELIEVED),
+            by_session: Recent::new(settings.believed),
+            by_token: Recent::new(settings.believed),
             settings,
         }
     }
@@ -156,10 +153,7 @@ impl Guests {
         let Some(refresh_token) = session.secrets.refresh_token.clone() else { return Ok(false) };
         match self.provider.refresh(&refresh_token).await {
             Ok(tokens) => {
-                session.secrets.access_token = tokens.access_token;
-                if let Some(next) = tokens.refresh_token {
-                    session.secrets.refresh_token = Some(next);
-                }
+                self.renew(session, tokens).await;
                 self.said_of(session).await
             }
             Err(NoTokens::Refused(code)) => {
@@ -172,6 +166,40 @@ impl Guests {
                 if ends_soon { Err(Away) } else { Ok(false) }
             }
         }
+    }
+
+    /// Takes other tokens of the same sign-in. Of ID tokens the newest good one is kept: the keys that signed
+    /// those before may be withdrawn, and then they name nobody any more when the session is to end.
+    async fn renew(&self, session: &mut Session, tokens: Tokens) {
+        if let Some(id_token) = tokens.id_token {
+            match self.subject_of(&id_token, None, &tokens.access_token).await {
+                Ok(subject) if subject == session.statement.person.subject => {
+                    session.secrets.id_token = id_token;
+                }
+                Ok(_) => tracing::warn!("a session was given another person's ID token"),
+                Err(error) => tracing::warn!(%error, "a session's other ID token was not taken"),
+            }
+        }
+        session.secrets.access_token = tokens.access_token;
+        if let Some(next) = tokens.refresh_token {
+            session.secrets.refresh_token = Some(next);
+        }
+    }
+
+    /// Whom an ID token is about that came with this access token.
+    async fn subject_of(
+        &self,
+        id_token: &SecretString,
+        nonce: Option<&str>,
+        access_token: &SecretString,
+    ) -> Result<String, id_token::Refused> {
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            nonce,
+            access_token: access_token.expose_secret(),
+        };
+        id_token::check(id_token.expose_secret(), &self.keys, &expected).await
     }
 
     /// Is its access token good, and still the same person's?
@@ -220,13 +248,7 @@ impl Guests {
 
     async fn introduced(&self, trip: &Trip, tokens: Tokens) -> Result<(Statement, Secrets), SignInError> {
         let id_token = tokens.id_token.ok_or(SignInError::NotGood)?;
-        let expected = Expected {
-            issuer: &self.settings.issuer,
-            client_id: &self.settings.client_id,
-            nonce: &trip.nonce(),
-            access_token: tokens.access_token.expose_secret(),
-        };
-        let checked = id_token::check(id_token.expose_secret(), &self.keys, &expected).await;
+        let checked = self.subject_of(&id_token, Some(&trip.nonce()), &tokens.access_token).await;
         let subject = checked.map_err(|error| {
             tracing::warn!(%error, "a sign-in was not taken");
             if error == id_token::Refused::NoKeys { SignInError::Away } else { SignInError::NotGood }
@@ -239,7 +261,7 @@ impl Guests {
     }
 
     /// Ends a session of ours, as far as it is there, and gives its ID token: what the platform knows by
-    /// whose session is to end there.
+    /// whose session is to end there, without asking.
     ///
     /// # Errors
     /// The database's.

@@ -174,7 +174,8 @@ impl Provider {
             return Err(LATELY);
         }
         let outcome = self.ask_about(token).await;
-        *unanswered() = outcome.is_err().then(Instant::now);
+        // Only what others would meet with as well: nobody's own answer holds up what is asked about others.
+        *unanswered() = outcome.as_ref().is_err_and(Error::is_for_all).then(Instant::now);
         outcome
     }
 

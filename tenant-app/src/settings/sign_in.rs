@@ -1,5 +1,7 @@
 //! The platform as OpenID provider: all of it, or none of it.
 
+use std::time::Duration;
+
 use axum::http::Uri;
 use secrecy::SecretString;
 
@@ -21,7 +23,12 @@ pub struct SignInSettings {
     pub jwks_url: Uri,
     /// What is kept of sessions is sealed with it.
     pub app_key: SecretString,
+    /// So long the platform's word about somebody is believed without asking again.
+    pub believed: Duration,
 }
+
+/// Whom the platform no longer knows is out within this time; and it is asked no more often about anybody.
+const BELIEVED: Duration = Duration::from_secs(5);
 
 /// Nothing of it is `None`: the app then lets nobody in.
 ///
@@ -48,6 +55,7 @@ pub(super) fn read(
         jwks_url: through_the_back_door("JWKS_URL", &need("JWKS_URL")?)?,
         app_key: secret("APP_KEY", "APP_KEY_FILE", get, file)?
             .ok_or(Error::Missing("APP_KEY or APP_KEY_FILE"))?,
+        believed: BELIEVED,
     }))
 }
 

@@ -196,7 +196,7 @@ mod tests {
     use crate::tenant::samples;
 
     const ALG: Algorithm = Algorithm::EdDSA;
-    const LARGE: usize = 64 * 1024 + 1;
+    const LARGE: usize = 1024 * 1024 + 1;
 
     fn slow() -> Pace {
         Pace { between: Duration::from_secs(3600), ..Pace::default() }

@@ -66,5 +66,6 @@ pub fn settings(client_id: &str) -> SignInSettings {
         discovery_url: uri.clone(),
         jwks_url: uri,
         app_key: "key".to_owned().into(),
+        believed: std::time::Duration::from_secs(5),
     }
 }

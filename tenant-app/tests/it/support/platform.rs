@@ -1,5 +1,6 @@
 //! A platform for programs: its keys, tokens that it signed, and what it says of them when it is asked.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,8 +22,9 @@ struct Said {
     away: AtomicBool,
     ended: AtomicBool,
     asked: AtomicUsize,
-    /// What it says of everybody now, in place of what their tokens say.
+    /// What it says of everybody now, and of single people, in place of what their tokens say.
     now: Mutex<Value>,
+    of: Mutex<BTreeMap<String, Value>>,
 }
 
 pub struct Platform {
@@ -81,6 +83,11 @@ impl Platform {
         *self.said.now.lock().expect("no panic") = now;
     }
 
+    /// Says this of whoever has this subject, whatever it says of everybody.
+    pub fn says_of(&self, subject: &str, now: Value) {
+        self.said.of.lock().expect("no panic").insert(subject.to_owned(), now);
+    }
+
     pub fn asked(&self) -> usize {
         self.said.asked.load(Ordering::SeqCst)
     }
@@ -110,7 +117,11 @@ async fn introspect(State(said): State<Arc<Said>>, Form(form): Form<Value>) -> R
     };
     let mut claims = token.claims;
     claims["active"] = json!(!said.ended.load(Ordering::SeqCst));
-    for (name, value) in said.now.lock().expect("no panic").as_object().into_iter().flatten() {
+    let subject = claims["sub"].as_str().unwrap_or_default().to_owned();
+    let (now, of) = (said.now.lock().expect("no panic"), said.of.lock().expect("no panic"));
+    for (name, value) in
+        [Some(&*now), of.get(&subject)].into_iter().flatten().filter_map(Value::as_object).flatten()
+    {
         claims[name] = value.clone();
     }
     Json(claims).into_response()

@@ -15,7 +15,8 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oauth2.rfc9207 import IssuerParameter
-from authlib.oidc.core import AuthorizationCodeMixin, OpenIDCode
+from authlib.oidc.core import AuthorizationCodeMixin
+from authlib.oidc.core.grants import OpenIDCode, OpenIDToken
 from flask import Flask, jsonify, request
 from joserfc.jwk import KeySet, RSAKey
 from werkzeug.serving import make_server
@@ -141,10 +142,7 @@ class RefreshGrant(grants.RefreshTokenGrant):
         pass
 
 
-class Identity(OpenIDCode):
-    def exists_nonce(self, nonce, request):
-        return False
-
+class Identity(OpenIDToken):
     def get_client_algorithm(self, client):
         return "RS256"
 
@@ -159,6 +157,11 @@ class Identity(OpenIDCode):
 
     def generate_user_info(self, user, scope):
         return {"sub": user["sub"], **alter}
+
+
+class FirstIdentity(Identity, OpenIDCode):
+    def exists_nonce(self, nonce, request):
+        return False
 
 
 class Introspection(IntrospectionEndpoint):
@@ -185,8 +188,8 @@ class Issuer(IssuerParameter):
 
 
 server = AuthorizationServer(app, lambda client_id: Client() if client_id == CLIENT_ID else None, save)
-server.register_grant(CodeGrant, [Identity(require_nonce=True), CodeChallenge(required=True)])
-server.register_grant(RefreshGrant)
+server.register_grant(CodeGrant, [FirstIdentity(require_nonce=True), CodeChallenge(required=True)])
+server.register_grant(RefreshGrant, [Identity()])
 server.register_endpoint(Introspection)
 server.register_endpoint(Revocation)
 server.register_extension(Issuer())
