@@ -15,8 +15,17 @@ pub struct Form {
     pub cancel: String,
     /// Where what it edits can be deleted.
     pub delete: Option<String>,
-    pub has_errors: bool,
+    /// What is wrong with what was typed, said at the top with a link to its field.
+    pub mistakes: Vec<Mistake>,
     pub fields: Vec<Field>,
+}
+
+/// One thing that is wrong.
+#[derive(Serialize)]
+pub struct Mistake {
+    /// The field that it is wrong in, if the form has it.
+    field: Option<&'static str>,
+    message: String,
 }
 
 /// One thing it asks for. `kind` chooses the control.
@@ -91,9 +100,15 @@ impl Form {
 
     /// Says at each field what is wrong with it.
     pub fn corrected(mut self, errors: &FieldErrors) -> Self {
-        self.has_errors = true;
-        for field in &mut self.fields {
-            field.error = errors.0.iter().find(|e| e.field == field.name).map(|e| e.message.clone());
+        for error in &errors.0 {
+            let field = self.fields.iter_mut().find(|field| error.field == field.name);
+            let label = field.as_ref().map_or(error.field.as_str(), |field| field.label);
+            let message = format!("{label} {}.", error.message);
+            let field = field.map(|field| {
+                field.error.get_or_insert_with(|| message.clone());
+                field.name
+            });
+            self.mistakes.push(Mistake { field, message });
         }
         self
     }

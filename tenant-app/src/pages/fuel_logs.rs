@@ -37,7 +37,7 @@ fn new_form(vehicle: &Vehicle) -> Form {
         submit: "Add fill-up",
         cancel: format!("/vehicles/{}", vehicle.id),
         delete: None,
-        has_errors: false,
+        mistakes: Vec::new(),
         fields: fields(),
     }
 }
@@ -49,7 +49,7 @@ fn edit_form(log: &FuelLog) -> Form {
         submit: "Save",
         cancel: format!("/vehicles/{}", log.vehicle_id),
         delete: Some(format!("/vehicles/{}/fuel-logs/{}/delete", log.vehicle_id, log.id)),
-        has_errors: false,
+        mistakes: Vec::new(),
         fields: fields(),
     }
 }

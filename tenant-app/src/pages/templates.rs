@@ -9,9 +9,6 @@ use crate::people::person::Person;
 use crate::settings::Tenant;
 use crate::web::problem::Problem;
 
-/// The style sheet of all pages.
-pub const STYLE: &str = include_str!("../../templates/app.css");
-
 const SOURCES: [(&str, &str); 7] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("vehicles.html", include_str!("../../templates/vehicles.html")),

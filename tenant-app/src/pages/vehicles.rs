@@ -177,7 +177,7 @@ fn new_form(fields: Vec<Field>) -> Form {
         submit: "Add vehicle",
         cancel: "/".to_owned(),
         delete: None,
-        has_errors: false,
+        mistakes: Vec::new(),
         fields,
     }
 }
@@ -189,7 +189,7 @@ fn edit_form(vehicle: &Vehicle, fields: Vec<Field>) -> Form {
         submit: "Save",
         cancel: format!("/vehicles/{}", vehicle.id),
         delete: Some(format!("/vehicles/{}/delete", vehicle.id)),
-        has_errors: false,
+        mistakes: Vec::new(),
         fields,
     }
 }

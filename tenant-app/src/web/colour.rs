@@ -16,14 +16,42 @@ pub struct Colour {
 #[error("not a colour of the form #rrggbb")]
 pub struct NotAColour;
 
-impl Colour {
-    const WHITE: Self = Self { red: 255, green: 255, blue: 255 };
-    const INK: Self = Self { red: 0x16, green: 0x1a, blue: 0x1d };
+/// The contrast that WCAG 2 asks of what is no text (1.4.11).
+const SEEN: f64 = 3.0;
+/// In how many steps a colour is brought nearer to black or white until it can be seen.
+const STEPS: u8 = 32;
 
-    /// White or ink, whichever is easier to read on this colour.
+impl Colour {
+    const WHITE: Self = Self::new(255, 255, 255);
+    const BLACK: Self = Self::new(0, 0, 0);
+
+    #[must_use]
+    pub const fn new(red: u8, green: u8, blue: u8) -> Self {
+        Self { red, green, blue }
+    }
+
+    /// White or black, whichever is easier to read on this colour. One of them always has the contrast that
+    /// WCAG 2 asks of text, 4.5 (1.4.3).
     #[must_use]
     pub fn text(self) -> Self {
-        if self.contrast(Self::WHITE) >= self.contrast(Self::INK) { Self::WHITE } else { Self::INK }
+        if self.contrast(Self::WHITE) >= self.contrast(Self::BLACK) { Self::WHITE } else { Self::BLACK }
+    }
+
+    /// The nearest to this colour on the way to black or white that can be seen on the ground.
+    #[must_use]
+    pub fn seen_on(self, ground: Self) -> Self {
+        let far = ground.text();
+        let mut nearer = (0..=STEPS).map(|step| self.towards(far, step));
+        nearer.find(|colour| colour.contrast(ground) >= SEEN).unwrap_or(far)
+    }
+
+    fn towards(self, other: Self, step: u8) -> Self {
+        let mix = |from: u8, to: u8| {
+            let (steps, step) = (u32::from(STEPS), u32::from(step));
+            let mixed = (u32::from(from) * (steps - step) + u32::from(to) * step) / steps;
+            u8::try_from(mixed).unwrap_or(to)
+        };
+        Self::new(mix(self.red, other.red), mix(self.green, other.green), mix(self.blue, other.blue))
     }
 
     /// Contrast ratio as WCAG 2 defines it, from 1 to 21.
@@ -44,7 +72,7 @@ impl Colour {
 
 impl Default for Colour {
     fn default() -> Self {
-        Self { red: 0x2f, green: 0x5d, blue: 0x50 }
+        Self::new(0x2f, 0x5d, 0x50)
     }
 }
 
@@ -64,7 +92,7 @@ impl FromStr for Colour {
         }
         let value = u32::from_str_radix(digits, 16).map_err(|_| NotAColour)?;
         let [_, red, green, blue] = value.to_be_bytes();
-        Ok(Self { red, green, blue })
+        Ok(Self::new(red, green, blue))
     }
 }
 
@@ -85,8 +113,17 @@ mod tests {
     proptest! {
         #[test]
         fn text_on_any_colour_can_be_read(red: u8, green: u8, blue: u8) {
-            let colour = Colour { red, green, blue };
-            prop_assert!(colour.contrast(colour.text()) >= 4.0);
+            let colour = Colour::new(red, green, blue);
+            prop_assert!(colour.contrast(colour.text()) >= 4.5);
+        }
+
+        #[test]
+        fn any_colour_can_be_seen_on_any_ground(colour: (u8, u8, u8), ground: (u8, u8, u8)) {
+            let of = |(red, green, blue)| Colour::new(red, green, blue);
+            let (colour, ground) = (of(colour), of(ground));
+            let seen = colour.seen_on(ground);
+            prop_assert!(seen.contrast(ground) >= SEEN);
+            prop_assert!(colour.contrast(ground) < SEEN || seen == colour, "what is seen stays as it is");
         }
     }
 }

@@ -9,6 +9,7 @@ use super::installation::Installation;
 use super::providers::{Elsewhere, somebody_comes_by_one};
 use super::tenants::Admin;
 use super::visitor;
+use crate::http::pages_seen::seen;
 use crate::support::browser::Browser;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -71,15 +72,21 @@ async fn a_member_comes_in_works_and_is_out_when_they_end_their_sessions() {
 
     // An editor of a project adds to it, and to nothing else.
     browser.click("a.button[href='/vehicles/new']").await;
-    browser.fill("input[name=name]", "Blue van").await;
     browser.until_text("select[name=project]", "fleet").await;
     browser.screenshot("app-3-form").await;
     browser.click("form.sheet button[type=submit]").await;
+    browser.until_text(".alert", "Name is needed.").await;
+    assert_eq!(browser.run("document.activeElement.className").await, "alert", "what is wrong is read first");
+    seen(&browser, "app-4-form-wrong").await;
+    browser.click(".alert a").await;
+    assert_eq!(browser.run("document.activeElement.id").await, "name", "the link leads to the field");
+    browser.fill("input[name=name]", "Blue van").await;
+    // As long as it may be, and without a place to break it at.
+    browser.fill("input[name=make]", &"M".repeat(60)).await;
+    browser.click("form.sheet button[type=submit]").await;
     browser.until_text("h1", "Blue van").await;
     browser.until_text(".head", "fleet").await;
-    browser.screenshot("app-4-vehicle").await;
-    browser.look(390, 800, true).await;
-    browser.screenshot("app-5-vehicle-narrow-dark").await;
+    seen(&browser, "app-5-vehicle").await;
     browser.look(1100, 800, false).await;
 
     // To them there is no such place as another tenant.

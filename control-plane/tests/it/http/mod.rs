@@ -25,7 +25,7 @@ mod pages;
 mod pages_invitation;
 mod pages_join;
 mod pages_mail;
-mod pages_seen;
+pub mod pages_seen;
 mod pages_sign_in;
 mod people;
 mod people_cli;

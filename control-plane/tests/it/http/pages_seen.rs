@@ -12,7 +12,7 @@ use crate::support::browser::Browser;
 const LOOKS: [(&str, u32, u32, bool); 3] =
     [("narrow", 320, 640, false), ("wide", 1280, 800, false), ("dark", 390, 844, true)];
 
-pub(super) async fn seen(browser: &Browser, name: &str) {
+pub async fn seen(browser: &Browser, name: &str) {
     for (look, width, height, dark) in LOOKS {
         browser.look(width, height, dark).await;
         let wide = browser.run("document.documentElement.scrollWidth").await;
