@@ -17,6 +17,10 @@ use crate::model::slug::Slug;
 use crate::store::projects::{self, ProjectFilter, ProjectMemberRecord, ProjectRecord};
 use crate::store::{self, Conflict, Tx};
 
+/// Projects of one tenant. Introspection names all that somebody is in, each in some 150 bytes at the most, and apps ask
+/// for it every few seconds.
+const MOST: i64 = 1000;
+
 /// Which projects to list, as somebody wrote it.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
@@ -130,7 +134,7 @@ impl App {
     /// Makes a project. Who makes it is its first maintainer.
     ///
     /// # Errors
-    /// `Invalid` for what cannot be; `Taken` when a project has the slug.
+    /// `Invalid` for what cannot be; `Taken` when a project has the slug; `NotNow` when there are [`MOST`].
     pub async fn create_project(
         &self,
         caller: &Caller,
@@ -149,6 +153,10 @@ impl App {
         };
         findings.done()?;
         let (Some(name), Some(slug)) = (checked, slug) else { return Err(Error::wrong("body", "not valid")) };
+        if projects::count(&mut tx, permit.tenant).await? >= MOST {
+            let why = format!("there are {MOST} projects, the most a tenant can have; delete one first");
+            return Err(Error::NotNow(why));
+        }
         let made = projects::create(&mut tx, permit.tenant, &slug, &name).await;
         let id = made.map_err(|error| taken(error, &slug))?;
         let user = user_of(caller);

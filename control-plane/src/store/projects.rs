@@ -132,6 +132,15 @@ pub async fn by_slug(
         .await?)
 }
 
+/// How many projects a tenant has.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn count(tx: &mut Tx, tenant: TenantId) -> Result<i64> {
+    let sql = "select count(*) from freehold.projects where tenant_id = $1";
+    Ok(sqlx::query_scalar(sql).bind(tenant).fetch_one(tx.sql()).await?)
+}
+
 /// Makes a project.
 ///
 /// # Errors

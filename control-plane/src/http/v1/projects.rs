@@ -87,7 +87,7 @@ pub(super) async fn list(
     request_body = NewProject,
     responses(
         (status = 201, description = "It is there.", body = Project),
-        (status = 409, description = "The slug is taken.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The slug is taken, or there are 1,000 projects.", body = Problem, content_type = "application/problem+json"),
         super::answers::Guarded, super::answers::Ranked, super::answers::Named, super::answers::Read,
         super::answers::Sent,
     )
