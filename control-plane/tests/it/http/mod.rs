@@ -165,7 +165,7 @@ impl World {
         admins::create_if_none(&mut tx, EMAIL, &hash).await.expect("admin");
         tx.commit().await.expect("commit");
         let url = settings.url_of(settings.domain.as_str());
-        let key = PeopleKey::generate();
+        let key = registry.key.clone();
         let issuer = signing::open(&registry.api, &key, url).await.expect("issuer");
         let app = Arc::new(App::new(registry.api.clone(), settings, issuer.clone(), key.clone()));
         let closing = CancellationToken::new();

@@ -95,13 +95,14 @@ pub(super) fn again(issuer: &Issuer, person: &Person) -> String {
 #[tokio::test]
 async fn of_many_who_find_no_keys_one_makes_them_and_they_are_kept_sealed() {
     let registry = Registry::start().await;
+    let mut sql = registry.superuser().await;
+    sqlx::query("truncate freehold.signing_keys").execute(&mut sql).await.expect("none");
     let key = PeopleKey::generate();
     let open = || signing::open(&registry.api, &key, "http://freehold.localhost");
     let (one, two, three, four) = tokio::join!(open(), open(), open(), open());
     let all = [one, two, three, four].map(|issuer| published(&issuer.expect("an issuer")));
     assert_eq!(all[0].len(), 2);
     assert!(all.iter().all(|keys| *keys == all[0]), "{all:?}");
-    let mut sql = registry.superuser().await;
     let (rows, told): (i64, String) = sqlx::query_as(
         "select count(*), string_agg(k::text || encode(k.sealed, 'escape'), ' ') from freehold.signing_keys k",
     )

@@ -4,7 +4,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use control_plane::app::signing;
 use control_plane::database::migrate;
+use control_plane::identity::people_key::PeopleKey;
 use control_plane::identity::random_secret;
 use control_plane::store::bootstrap::{self, Passwords};
 use control_plane::store::{self, Scope, Store, Tx};
@@ -12,6 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tempfile::TempDir;
+
+use super::template;
 
 /// The image that tests start servers from: the one `FREEHOLD_TEST_IMAGES` names (a JSON file as `freehold images
 /// build --file` writes it), or else the latest one that was built here.
@@ -29,7 +35,7 @@ pub fn image() -> String {
         .to_owned()
 }
 
-fn docker(arguments: &[&str]) -> String {
+pub(super) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("the docker command");
     assert!(
         output.status.success(),
@@ -39,6 +45,9 @@ fn docker(arguments: &[&str]) -> String {
     );
     String::from_utf8(output.stdout).expect("text")
 }
+
+/// A data directory that is gone with its container.
+const MEMORY: &str = "/var/lib/postgresql/data:uid=999,gid=999,mode=0700";
 
 /// A running server, reached through its socket alone.
 pub struct Postgres {
@@ -50,6 +59,21 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server and waits until it takes connections.
     pub async fn start() -> Self {
+        Self::run(&["--tmpfs", MEMORY]).await
+    }
+
+    /// One that begins with the data directory in this archive instead of the image's.
+    async fn start_from(archive: &Path) -> Self {
+        let baked = format!("{}:/var/lib/postgresql/baked.tar:ro", archive.display());
+        Self::run(&["--tmpfs", MEMORY, "--volume", &baked]).await
+    }
+
+    /// One whose data directory is there still once it is stopped.
+    pub(super) async fn start_to_keep() -> Self {
+        Self::run(&["--volume", "/var/lib/postgresql/data"]).await
+    }
+
+    async fn run(data: &[&str]) -> Self {
         let sockets = tempfile::Builder::new().prefix("fh").tempdir().expect("a directory for the socket");
         world_writable(sockets.path());
         let container = format!("fh-test-{}", uuid::Uuid::new_v4().simple());
@@ -57,30 +81,14 @@ impl Postgres {
         let server = Self { container, sockets, password };
         let mount = format!("{}:/sockets", server.sockets.path().display());
         let secret = format!("POSTGRES_PASSWORD={}", server.password.expose_secret());
-        docker(&[
-            "run",
-            "--detach",
-            "--name",
-            &server.container,
-            "--label",
-            "freehold.test=postgres",
-            "--network",
-            "none",
-            "--volume",
-            &mount,
-            "--tmpfs",
-            "/var/lib/postgresql/data:uid=999,gid=999,mode=0700",
-            "--env",
-            &secret,
-            &image(),
-            "postgres",
-            "-c",
-            "unix_socket_directories=/sockets",
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "fsync=off",
-        ]);
+        let container = ["run", "--detach", "--name", &server.container, "--label", "freehold.test=postgres"];
+        let around = ["--network", "none", "--volume", &mount, "--env", &secret];
+        // Roles' passwords are random here, and each test hashes several of them without optimisation.
+        let settings =
+            ["unix_socket_directories=/sockets", "listen_addresses=", "fsync=off", "scram_iterations=1"];
+        let mut arguments = [&container[..], data, &around, &[&image(), "postgres"]].concat();
+        arguments.extend(settings.iter().flat_map(|setting| ["-c", setting]));
+        docker(&arguments);
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             match server.superuser("postgres").connect().await {
@@ -106,6 +114,11 @@ impl Postgres {
         store::connect_options(self.sockets.path(), database, role, password)
     }
 
+    /// The container's name.
+    pub(super) fn container(&self) -> &str {
+        &self.container
+    }
+
     /// The directory of its socket.
     pub fn sockets(&self) -> &Path {
         self.sockets.path()
@@ -123,14 +136,16 @@ impl Drop for Postgres {
 }
 
 /// The server's user is not ours.
-fn world_writable(directory: &Path) {
+pub(super) fn world_writable(directory: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o777)).expect("permissions");
 }
 
-/// A registry as `up` makes it, seen by each of its roles.
+/// A registry as `up` makes it, seen by each of its roles, with keys that sign tokens.
 pub struct Registry {
     pub server: Postgres,
+    /// What its signing keys are sealed by.
+    pub key: PeopleKey,
     pub passwords: Passwords,
     pub api: Store,
     pub gateway: Store,
@@ -141,33 +156,20 @@ pub struct Registry {
 
 impl Registry {
     pub async fn start() -> Self {
-        let server = Postgres::start().await;
-        let passwords = Passwords {
-            owner: random_secret(),
-            api: random_secret(),
-            gateway: random_secret(),
-            worker: random_secret(),
-        };
-        let mut admin = server.superuser("postgres").connect().await.expect("the superuser");
-        bootstrap::prepare(&mut admin, &passwords).await.expect("roles and database");
-        bootstrap::prepare(&mut admin, &passwords).await.expect("the same once more");
-        admin.close().await.expect("closed");
-        let mut owner = server
-            .options(store::DATABASE, store::OWNER_ROLE, &passwords.owner)
-            .connect()
-            .await
-            .expect("the owner");
-        migrate_registry(&mut owner).await;
-        migrate_registry(&mut owner).await;
-        owner.close().await.expect("closed");
-        let connect = async |role, password: &SecretString| {
-            Store::connect(server.sockets(), store::DATABASE, role, password).await.expect(role)
-        };
+        let archive = template::archive(async |server| {
+            let passwords = prepare(server).await;
+            let api = connect(server, store::API_ROLE, &passwords.api).await;
+            signing::open(&api, &key(), "http://freehold.localhost").await.expect("keys that sign");
+        });
+        let server = Postgres::start_from(&archive.await).await;
+        // The same once more changes nothing but the passwords.
+        let passwords = prepare(&server).await;
         Self {
-            api: connect(store::API_ROLE, &passwords.api).await,
-            gateway: connect(store::GATEWAY_ROLE, &passwords.gateway).await,
-            worker: connect(store::WORKER_ROLE, &passwords.worker).await,
-            owner: connect(store::OWNER_ROLE, &passwords.owner).await,
+            api: connect(&server, store::API_ROLE, &passwords.api).await,
+            gateway: connect(&server, store::GATEWAY_ROLE, &passwords.gateway).await,
+            worker: connect(&server, store::WORKER_ROLE, &passwords.worker).await,
+            owner: connect(&server, store::OWNER_ROLE, &passwords.owner).await,
+            key: key(),
             passwords,
             server,
         }
@@ -190,6 +192,36 @@ impl Registry {
     pub async fn worker(&self) -> Tx {
         self.worker.begin(Scope::System).await.expect("a transaction")
     }
+}
+
+/// The same in every test, because one of them makes what the others start from.
+fn key() -> PeopleKey {
+    PeopleKey::from_file(&SecretString::from(STANDARD.encode([7; 32]))).expect("32 bytes")
+}
+
+/// Makes roles, database and tables as `up` does, with passwords of this call.
+async fn prepare(server: &Postgres) -> Passwords {
+    let passwords = Passwords {
+        owner: random_secret(),
+        api: random_secret(),
+        gateway: random_secret(),
+        worker: random_secret(),
+    };
+    let mut admin = server.superuser("postgres").connect().await.expect("the superuser");
+    bootstrap::prepare(&mut admin, &passwords).await.expect("roles and database");
+    admin.close().await.expect("closed");
+    let mut owner = server
+        .options(store::DATABASE, store::OWNER_ROLE, &passwords.owner)
+        .connect()
+        .await
+        .expect("the owner");
+    migrate_registry(&mut owner).await;
+    owner.close().await.expect("closed");
+    passwords
+}
+
+async fn connect(server: &Postgres, role: &str, password: &SecretString) -> Store {
+    Store::connect(server.sockets(), store::DATABASE, role, password).await.expect(role)
 }
 
 async fn migrate_registry(owner: &mut PgConnection) {
