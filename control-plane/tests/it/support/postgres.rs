@@ -86,7 +86,8 @@ impl Postgres {
         // Roles' passwords are random here, and each test hashes several of them without optimisation.
         let settings =
             ["unix_socket_directories=/sockets", "listen_addresses=", "fsync=off", "scram_iterations=1"];
-        let mut arguments = [&container[..], data, &around, &[&image(), "postgres"]].concat();
+        let image = image();
+        let mut arguments = [&container[..], data, &around, &[&image, "postgres"]].concat();
         arguments.extend(settings.iter().flat_map(|setting| ["-c", setting]));
         docker(&arguments);
         let deadline = Instant::now() + Duration::from_secs(60);
