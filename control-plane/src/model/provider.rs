@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::TenantId;
 use super::role::Role;
 use super::slug::{InvalidSlug, Slug};
 
@@ -14,8 +15,8 @@ use super::slug::{InvalidSlug, Slug};
 pub enum Trust {
     /// A platform admin set it up.
     Platform,
-    /// A tenant's owner did, who may mean anything by it.
-    Tenant,
+    /// This tenant's owner did, who may mean anything by it.
+    Tenant(TenantId),
 }
 
 /// Why a text is no name of a provider.

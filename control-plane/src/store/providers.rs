@@ -40,7 +40,7 @@ impl ProviderRecord {
     /// How far it is trusted.
     #[must_use]
     pub fn trust(&self) -> Trust {
-        if self.tenant.is_some() { Trust::Tenant } else { Trust::Platform }
+        self.tenant.map_or(Trust::Platform, Trust::Tenant)
     }
 }
 

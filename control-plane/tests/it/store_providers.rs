@@ -117,7 +117,7 @@ async fn providers_are_the_platforms_or_one_tenants_and_whose_a_token_is_is_neve
     let mut tx = registry.api().await;
     let read = providers::get(&mut tx, acmes.id).await.expect("there");
     let same = ProviderRecord { created_at: read.created_at, updated_at: read.updated_at, ..acmes.clone() };
-    assert_eq!((&read, read.trust()), (&same, Trust::Tenant));
+    assert_eq!((&read, read.trust()), (&same, Trust::Tenant(acme)));
     let by_name = providers::by_name(&mut tx, None, &platforms.name).await.expect("there");
     assert_eq!((by_name.id, by_name.trust()), (platforms.id, Trust::Platform));
     let ids = |records: Vec<ProviderRecord>| records.iter().map(|one| one.id).collect::<Vec<_>>();

@@ -27,7 +27,7 @@ const BEAT: Duration = Duration::from_secs(4);
 /// What a tenant hears of it. What is not public and what is not there are the same to it.
 pub(super) fn told(error: &OutsideError, trust: Trust) -> String {
     match (trust, error) {
-        (Trust::Tenant, OutsideError::NotPublic { host } | OutsideError::Unreachable { host, .. }) => {
+        (Trust::Tenant(_), OutsideError::NotPublic { host } | OutsideError::Unreachable { host, .. }) => {
             format!("{host} is not at a public address, or does not answer")
         }
         _ => error.to_string(),
@@ -41,7 +41,7 @@ pub(super) fn tells_of_a_network(error: &OutsideError) -> bool {
 
 /// Waits until a tenant may hear of an error of what began then: the time tells as much as words do.
 pub(super) async fn in_time(begun: Instant, error: &OutsideError, trust: Trust) {
-    if trust == Trust::Tenant && tells_of_a_network(error) {
+    if matches!(trust, Trust::Tenant(_)) && tells_of_a_network(error) {
         sleep_until(begun + BEAT).await;
     }
 }
@@ -71,13 +71,15 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::TenantId;
 
     #[test]
     fn a_tenant_hears_of_what_is_inside_and_of_what_is_nowhere_in_the_same_words() {
         let host = || "db.internal".to_owned();
         let inside = OutsideError::NotPublic { host: host() };
         let nowhere = OutsideError::Unreachable { host: host(), why: "the connection was refused" };
-        assert_eq!(told(&inside, Trust::Tenant), told(&nowhere, Trust::Tenant));
+        let tenants = Trust::Tenant(TenantId::random());
+        assert_eq!(told(&inside, tenants), told(&nowhere, tenants));
         assert_ne!(told(&inside, Trust::Platform), told(&nowhere, Trust::Platform));
         assert!(tells_of_a_network(&inside) && tells_of_a_network(&nowhere));
     }

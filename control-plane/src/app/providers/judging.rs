@@ -145,11 +145,13 @@ pub(super) fn becoming(map: &ClaimMap, role: Option<Role>, standing: Option<Stan
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::model::ids::TenantId;
 
     const PLATFORM: Word = Word { trust: Trust::Platform, trust_email: false };
-    const TENANT: Word = Word { trust: Trust::Tenant, trust_email: false };
+    const TENANT: Word = Word { trust: Trust::Tenant(TenantId(Uuid::nil())), trust_email: false };
 
     fn arrival(verified: bool) -> Arrival {
         Arrival {
@@ -196,7 +198,7 @@ mod tests {
             (TENANT, true, true),
             (TENANT, false, false),
             (trusting(Trust::Platform), false, true),
-            (trusting(Trust::Tenant), false, false),
+            (trusting(TENANT.trust), false, false),
         ] {
             for addressed in [None, Some(known(true, false))] {
                 let found = Found { addressed, ..Found::default() };

@@ -87,7 +87,7 @@ impl Reach {
     fn besides(&self, trust: Trust) -> &[IpNet] {
         match trust {
             Trust::Platform => &self.platform,
-            Trust::Tenant => &self.tenants,
+            Trust::Tenant(_) => &self.tenants,
         }
     }
 }
@@ -95,6 +95,11 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::TenantId;
+
+    fn tenants() -> Trust {
+        Trust::Tenant(TenantId::random())
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect(text)
@@ -207,7 +212,7 @@ mod tests {
             reach.allows_all(&addresses, trust, true)
         };
         let public = ["8.8.8.8", "2606:4700:4700::1111"];
-        for trust in [Trust::Platform, Trust::Tenant] {
+        for trust in [Trust::Platform, tenants()] {
             assert!(all(&public, trust) && !all(&[], trust), "{trust:?}");
             for inner in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fd00::1"] {
                 for place in 0..=public.len() {
@@ -218,7 +223,7 @@ mod tests {
             }
         }
         let opened = ["8.8.8.8", "10.1.2.3"];
-        assert!(all(&opened, Trust::Platform) && !all(&opened, Trust::Tenant));
+        assert!(all(&opened, Trust::Platform) && !all(&opened, tenants()));
     }
 
     #[test]
@@ -229,17 +234,17 @@ mod tests {
         for encrypted in [true, false] {
             assert!(reach.allows(inner, Trust::Platform, encrypted));
             assert!(reach.allows(address("::ffff:10.1.2.3"), Trust::Platform, encrypted));
-            assert!(!reach.allows(inner, Trust::Tenant, encrypted));
+            assert!(!reach.allows(inner, tenants(), encrypted));
             for other in ["10.2.0.1", "127.0.0.1", "::1", "64:ff9b::10.1.2.3"] {
                 assert!(!reach.allows(address(other), Trust::Platform, encrypted), "{other}");
             }
-            for trust in [Trust::Platform, Trust::Tenant] {
+            for trust in [Trust::Platform, tenants()] {
                 assert_eq!(reach.allows(address("8.8.8.8"), trust, encrypted), encrypted, "{trust:?}");
             }
         }
-        assert!(reach.in_the_open(Trust::Platform) && !reach.in_the_open(Trust::Tenant));
+        assert!(reach.in_the_open(Trust::Platform) && !reach.in_the_open(tenants()));
         let loopback = Reach { tenants: nets("127.0.0.0/8"), ..Reach::default() };
-        assert!(loopback.allows(address("127.0.0.1"), Trust::Tenant, false));
+        assert!(loopback.allows(address("127.0.0.1"), tenants(), false));
         assert!(!loopback.allows(address("127.0.0.1"), Trust::Platform, true));
     }
 }

@@ -14,10 +14,32 @@ pub struct Discovery {
     pub authorization_endpoint: String,
     pub(super) token_endpoint: Target,
     pub(super) jwks_uri: Target,
-    /// The ways in which a client may show who it is at the token endpoint; none said is the basic one.
-    pub(super) client_methods: Option<Vec<String>>,
+    /// How a client shows its secret at the token endpoint; none: it takes no secrets.
+    pub(super) shown: Option<Shown>,
     /// Whether it says with each code who gave it (RFC 9207).
     pub(super) names_itself: bool,
+}
+
+/// How a client shows its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// In a header: `client_secret_basic`.
+    Basic,
+    /// In the form: `client_secret_post`.
+    Post,
+}
+
+impl Shown {
+    /// Out of the ways that a provider says it takes; who says nothing takes the first.
+    fn of(methods: Option<&[String]>) -> Option<Self> {
+        let Some(methods) = methods else { return Some(Self::Basic) };
+        let takes = |method: &str| methods.iter().any(|one| one == method);
+        if takes("client_secret_basic") {
+            Some(Self::Basic)
+        } else {
+            takes("client_secret_post").then_some(Self::Post)
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,7 +90,7 @@ impl Discovery {
             token_endpoint: place("token_endpoint", &document.token_endpoint)?,
             jwks_uri: place("jwks_uri", &document.jwks_uri)?,
             authorization_endpoint: document.authorization_endpoint,
-            client_methods: document.token_endpoint_auth_methods_supported,
+            shown: Shown::of(document.token_endpoint_auth_methods_supported.as_deref()),
             names_itself: document.authorization_response_iss_parameter_supported,
         })
     }

@@ -58,6 +58,8 @@ pub enum TokenFault {
     Audience,
     #[error("it has expired")]
     Expired,
+    #[error("it is good for longer than a day")]
+    Endless,
     #[error("it is from a time to come")]
     NotYet,
     #[error("it was not given for this sign-in")]

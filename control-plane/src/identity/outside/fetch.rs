@@ -12,7 +12,6 @@ use hyper_util::rt::TokioIo;
 use rustls_platform_verifier::Verifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
@@ -21,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::OutsideError;
+use super::places::{Place, Places};
 use super::settings::OutsideSettings;
 use super::target::Target;
 use crate::model::provider::Trust;
@@ -31,9 +31,10 @@ const LONGEST: usize = 256 * 1024;
 const HEAD: usize = 32 * 1024;
 /// Addresses of one name that are tried.
 const TRIED: usize = 4;
-/// Questions on their way at a time, for the platform's providers and for tenants' each: what tenants name never takes
-/// a place of the platform's.
+/// Questions on their way at a time, for the platform's providers and for tenants' each.
 const PLACES: usize = 128;
+/// Those of one tenant's.
+const SHARE: usize = 8;
 
 /// What is asked.
 #[derive(Debug)]
@@ -56,14 +57,12 @@ pub(super) struct Answer {
 pub(super) struct Fetcher {
     pub(super) settings: OutsideSettings,
     tls: OnceLock<Result<Arc<ClientConfig>, OutsideError>>,
-    platform: Arc<Semaphore>,
-    tenants: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Fetcher {
     pub(super) fn new(settings: OutsideSettings) -> Self {
-        let places = || Arc::new(Semaphore::new(PLACES));
-        Self { settings, tls: OnceLock::new(), platform: places(), tenants: places() }
+        Self { settings, tls: OnceLock::new(), places: Places::new(PLACES, SHARE) }
     }
 
     /// Asks, and reads the answer whole. A redirect is an answer like any other: it is not followed.
@@ -80,12 +79,7 @@ impl Fetcher {
     }
 
     async fn ask(&self, target: &Target, trust: Trust, question: Question) -> Result<Answer, OutsideError> {
-        let places = match trust {
-            Trust::Platform => &self.platform,
-            Trust::Tenant => &self.tenants,
-        };
-        let busy = |_| unreachable(target, "too many are asked at the moment");
-        let place = Arc::new(Arc::clone(places).acquire_owned().await.map_err(busy)?);
+        let place = Arc::new(self.places.take(trust).await);
         let addresses = self.resolve(target, trust, Arc::clone(&place)).await?;
         let stream = self.dial(target, &addresses).await?;
         if !target.encrypted {
@@ -113,7 +107,7 @@ impl Fetcher {
         &self,
         target: &Target,
         trust: Trust,
-        place: Arc<OwnedSemaphorePermit>,
+        place: Arc<Place>,
     ) -> Result<Vec<SocketAddr>, OutsideError> {
         let name = (target.host.clone(), target.port);
         // A look at a name cannot be broken off: it holds its place until it ends, whether anybody waits or not.

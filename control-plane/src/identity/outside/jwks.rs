@@ -7,10 +7,17 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::token::Head;
+use super::token::{Head, LONGEST_ID};
 
-/// Keys of one provider that are looked at.
-const MOST: usize = 64;
+/// Keys of one provider that are kept.
+const MOST: usize = 32;
+/// Longest number of a key that is kept, in characters of base64: the modulus of an RSA key of 8,192 bits, the most that
+/// signatures are checked by, with a zero before it.
+const LONGEST: usize = 1_367;
+/// Longest public exponent: eight bytes.
+const LONGEST_EXPONENT: usize = 11;
+/// Longest coordinate of a curve's point, by 48 bytes those of P-384, with a zero before it.
+const LONGEST_COORDINATE: usize = 66;
 
 /// The algorithms that a key of each kind can have signed with.
 const RSA: &[Algorithm] = &[
@@ -41,6 +48,10 @@ impl Key {
         if operations.is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
             return None;
         }
+        if !is_of_a_size(&jwk.algorithm) || jwk.common.key_id.as_ref().is_some_and(|id| id.len() > LONGEST_ID)
+        {
+            return None;
+        }
         let algorithms: &'static [Algorithm] = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => RSA,
             AlgorithmParameters::EllipticCurve(key) => match key.curve {
@@ -64,6 +75,18 @@ impl Key {
     }
 }
 
+/// Whether a key is no larger than one that could be of use: all keys are kept, also those of whoever means harm.
+fn is_of_a_size(algorithm: &AlgorithmParameters) -> bool {
+    match algorithm {
+        AlgorithmParameters::RSA(key) => key.n.len() <= LONGEST && key.e.len() <= LONGEST_EXPONENT,
+        AlgorithmParameters::EllipticCurve(key) => {
+            key.x.len() <= LONGEST_COORDINATE && key.y.len() <= LONGEST_COORDINATE
+        }
+        AlgorithmParameters::OctetKeyPair(key) => key.x.len() <= LONGEST_COORDINATE,
+        _ => false,
+    }
+}
+
 /// The keys of one provider that can have signed what we take.
 #[derive(Debug)]
 pub(super) struct KeySet(Vec<Key>);
@@ -76,9 +99,8 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let set: Set = serde_json::from_slice(text).ok()?;
-        let keys = set.keys.into_iter().take(MOST);
-        let keys = keys.filter_map(|key| Key::read(&serde_json::from_value(key).ok()?));
-        Some(Self(keys.collect()))
+        let keys = set.keys.into_iter().filter_map(|key| Key::read(&serde_json::from_value(key).ok()?));
+        Some(Self(keys.take(MOST).collect()))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -157,6 +179,34 @@ mod tests {
         assert!(set(&json!([one])).find(&head(Algorithm::EdDSA, None)).is_some());
         assert!(set(&json!([one, two])).find(&head(Algorithm::EdDSA, None)).is_none());
         assert!(set(&json!([one, two])).find(&head(Algorithm::EdDSA, Some("b"))).is_some());
+    }
+
+    #[test]
+    fn what_is_outsized_is_not_kept() {
+        let rsa = |n: usize, e: &str, kid: usize| json!({"kty": "RSA", "kid": "k".repeat(kid), "n": "A".repeat(n), "e": e});
+        let (x, long) = ("A".repeat(43), "A".repeat(68));
+        for (key, kept) in [
+            (rsa(1_366, "AQAB", 255), true),
+            (rsa(1_367, "AQAB", 1), true),
+            (rsa(1_368, "AQAB", 1), false),
+            (rsa(100_000, "AQAB", 1), false),
+            (rsa(342, &"A".repeat(12), 1), false),
+            (rsa(342, "AQAB", 256), false),
+            (json!({"kty": "EC", "crv": "P-256", "x": x, "y": x}), true),
+            (json!({"kty": "EC", "crv": "P-256", "x": long, "y": x}), false),
+            (json!({"kty": "EC", "crv": "P-256", "x": x, "y": long}), false),
+            (json!({"kty": "OKP", "crv": "Ed25519", "x": long}), false),
+        ] {
+            assert_eq!(set(&json!([key])).len(), usize::from(kept), "{key}");
+        }
+        // Those of no use take no place of the others.
+        let mut many = vec![json!({"kty": "oct", "k": "c2VjcmV0"}); 100];
+        many.extend(
+            (0..100).map(|number| json!({"kty": "OKP", "crv": "Ed25519", "kid": number.to_string(), "x": X})),
+        );
+        let many = set(&json!(many));
+        assert_eq!(many.len(), MOST);
+        assert!(many.find(&head(Algorithm::EdDSA, Some("31"))).is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::OutsideError;
 use super::settings::Pace;
@@ -41,8 +42,9 @@ impl<T: Send + Sync + 'static> Kept<T> {
         self.younger_than(self.pace.stale)
     }
 
-    /// What the provider says: what is kept if that is `enough`, or what it answers now. When it does not answer, or
-    /// was asked just now, what is kept, enough or not.
+    /// What the provider says: what is kept if that is fresh and `enough`, or what it answers now. When it does not
+    /// answer, or was asked just now, what is kept, enough or not. What is `enough` and no longer fresh is waited for no
+    /// longer than for a connection, and by one alone of all who come meanwhile.
     ///
     /// # Errors
     /// What went wrong, now or just before, when nothing is kept.
@@ -59,7 +61,9 @@ impl<T: Send + Sync + 'static> Kept<T> {
                 && let Ok(asked) = Arc::clone(&self.asked).try_lock_owned()
                 && !self.lately(&asked)
             {
-                self.start(asked, ask());
+                // Whether it was answered in time or not: the newest is what there is.
+                let _ = timeout(self.pace.connect, self.start(asked, ask())).await;
+                return Ok(self.kept().unwrap_or(value));
             }
             return Ok(value);
         }

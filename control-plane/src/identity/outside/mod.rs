@@ -10,62 +10,47 @@ mod fetch;
 mod jwks;
 mod kept;
 mod mapping;
+mod places;
 mod redeem;
 mod settings;
+mod shelf;
 mod target;
 mod token;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
 use jsonwebtoken::DecodingKey;
-use tokio::sync::Semaphore;
 
 use crate::model::provider::{IssuerUrl, Trust};
 pub use discovery::Discovery;
 pub use error::{OutsideError, TokenFault};
 use fetch::{Fetcher, Question};
 use jwks::KeySet;
-use kept::Kept;
 pub use mapping::{Arrival, arrival};
+use places::Places;
 pub use redeem::{Asked, Back, Client};
 pub use settings::{OutsideSettings, Pace};
+use shelf::{Known, Shelf};
 use target::Target;
 pub use token::{Claims, Unchecked};
 use token::{Head, Kind};
 
-/// Providers that are remembered at a time.
-const KNOWN: usize = 4_096;
-/// Codes of one provider that are redeemed at a time.
-const AT_ONCE: usize = 8;
-/// Providers that are proven at a time: who sets one up names whatever they like, and takes no place of those who sign in.
+/// Providers that are proven at a time, the platform's and tenants': who sets one up names whatever they like.
 const PROOFS: usize = 16;
+/// Those of one tenant.
+const PROOFS_OF_ONE: usize = 2;
 
 type Result<T, E = OutsideError> = std::result::Result<T, E>;
-
-/// One provider, as far as it is known.
-#[derive(Debug, Clone)]
-struct Known {
-    discovery: Arc<Kept<Discovery>>,
-    keys: Arc<Kept<KeySet>>,
-    /// Places for codes that are redeemed.
-    codes: Arc<Semaphore>,
-    used: Instant,
-}
-
-/// A provider for some: one that is trusted less is another.
-type Name = (String, Trust);
 
 /// The way to providers. One for a process, and cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outside {
     fetcher: Arc<Fetcher>,
-    known: Arc<Mutex<HashMap<Name, Known>>>,
+    shelf: Arc<Mutex<Shelf>>,
     /// Places for those that are proven.
-    proofs: Arc<Semaphore>,
+    proofs: Arc<Places>,
 }
 
 /// Whose key a token was signed by.
@@ -87,8 +72,8 @@ pub struct Proven {
 impl Outside {
     #[must_use]
     pub fn new(settings: OutsideSettings) -> Self {
-        let proofs = Arc::new(Semaphore::new(PROOFS));
-        Self { fetcher: Arc::new(Fetcher::new(settings)), known: Arc::default(), proofs }
+        let proofs = Arc::new(Places::new(PROOFS, PROOFS_OF_ONE));
+        Self { fetcher: Arc::new(Fetcher::new(settings)), shelf: Arc::default(), proofs }
     }
 
     /// What a provider says of itself.
@@ -163,8 +148,8 @@ impl Outside {
     /// What is wrong with it.
     pub async fn prove(&self, issuer: &IssuerUrl, trust: Trust) -> Result<Proven> {
         let why = "too many providers are set up at the moment";
-        let busy = |_| OutsideError::Unreachable { host: issuer.as_str().to_owned(), why };
-        let _place = self.proofs.try_acquire().map_err(busy)?;
+        let busy = || OutsideError::Unreachable { host: issuer.as_str().to_owned(), why };
+        let _place = self.proofs.try_take(trust).ok_or_else(busy)?;
         let discovery = discovery_of(&self.fetcher, issuer, trust).await?;
         let keys = keys_at(&self.fetcher, &discovery.jwks_uri, trust).await?;
         if keys.len() == 0 {
@@ -173,8 +158,7 @@ impl Outside {
         }
         let proven =
             Proven { authorization_endpoint: discovery.authorization_endpoint.clone(), keys: keys.len() };
-        let name = (issuer.as_str().to_owned(), trust);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let known = self.shelf().find(issuer, trust);
         if let Some(known) = known {
             known.discovery.put(discovery);
             known.keys.put(keys);
@@ -211,23 +195,11 @@ impl Outside {
 
     /// What is known of a provider, from now on.
     fn known(&self, issuer: &IssuerUrl, trust: Trust) -> Known {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = (issuer.as_str().to_owned(), trust);
-        if !known.contains_key(&name)
-            && known.len() >= KNOWN
-            && let Some(oldest) = known.iter().min_by_key(|(_, one)| one.used).map(|(name, _)| name.clone())
-        {
-            known.remove(&oldest);
-        }
-        let pace = self.fetcher.settings.pace;
-        let one = known.entry(name).or_insert_with(|| Known {
-            discovery: Kept::new(pace),
-            keys: Kept::new(pace),
-            codes: Arc::new(Semaphore::new(AT_ONCE)),
-            used: Instant::now(),
-        });
-        one.used = Instant::now();
-        one.clone()
+        self.shelf().known(issuer, trust, self.fetcher.settings.pace)
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::OutsideError;
-use super::discovery::Discovery;
+use super::discovery::{Discovery, Shown};
 use super::fetch::{Answer, Question};
 use crate::model::ids::ProviderId;
 use crate::model::provider::{IssuerUrl, Trust};
@@ -118,20 +118,19 @@ pub(super) fn question(
         form.append_pair("client_id", client.id);
         return Ok(Question::Post { form: form.finish(), authorization: None });
     };
-    let takes = |method: &str| match &discovery.client_methods {
-        None => method == "client_secret_basic",
-        Some(methods) => methods.iter().any(|one| one == method),
-    };
     let secret = secret.expose_secret();
-    if takes("client_secret_basic") {
-        let authorization = basic(client.id, secret);
-        return Ok(Question::Post { form: form.finish(), authorization: Some(authorization) });
-    }
-    if takes("client_secret_post") {
-        form.append_pair("client_id", client.id).append_pair("client_secret", secret);
-        return Ok(Question::Post { form: form.finish(), authorization: None });
-    }
-    Err(OutsideError::Refused("it takes no client secrets (token_endpoint_auth_methods_supported)"))
+    let authorization = match discovery.shown {
+        Some(Shown::Basic) => Some(basic(client.id, secret)),
+        Some(Shown::Post) => {
+            form.append_pair("client_id", client.id).append_pair("client_secret", secret);
+            None
+        }
+        None => {
+            let why = "it takes no client secrets (token_endpoint_auth_methods_supported)";
+            return Err(OutsideError::Refused(why));
+        }
+    };
+    Ok(Question::Post { form: form.finish(), authorization })
 }
 
 /// Both parts are written as in forms first (RFC 6749, 2.3.1).

@@ -17,7 +17,7 @@ pub struct Pace {
     pub connect: Duration,
     /// From the first look at a name to an answer's last byte.
     pub whole: Duration,
-    /// What is younger is believed without asking again.
+    /// What is younger is believed without asking again; what is older is asked for first.
     pub fresh: Duration,
     /// What is younger is believed when the provider does not answer.
     pub stale: Duration,

@@ -71,6 +71,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::TenantId;
 
     #[test]
     fn addresses_are_read_or_refused() {
@@ -84,7 +85,9 @@ mod tests {
         assert_eq!(six.authority, "[2606:4700::1]:8443");
         assert!(read("http://id.example/", &none).is_err());
         assert!(!read("http://id.example/", &inner).expect("an address").encrypted);
-        assert!(Target::parse("it", "http://id.example/", Trust::Tenant, &inner).is_err());
+        assert!(
+            Target::parse("it", "http://id.example/", Trust::Tenant(TenantId::random()), &inner).is_err()
+        );
         for bad in [
             "",
             "id.example",

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
@@ -14,8 +14,11 @@ use super::error::TokenFault;
 const LEEWAY: u64 = 60;
 /// Longest token, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// How long a token for our API may be good for from now on, in seconds. That its session was revoked is remembered for
+/// longer, so that it never comes back; Auth0 gives a day, and others less.
+const LONGEST_LIFE: i64 = 24 * 3_600;
 /// Longest name of a key, and of a subject, in bytes.
-const LONGEST_ID: usize = 255;
+pub(super) const LONGEST_ID: usize = 255;
 
 /// What a checked token says.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +112,7 @@ pub(super) fn check(
     }
     let expires_at = time(&all, "exp")?.ok_or(TokenFault::Malformed)?;
     let issued_at = time(&all, "iat")?;
-    let latest = Utc::now() + chrono::TimeDelta::seconds(LEEWAY.cast_signed());
+    let latest = Utc::now() + TimeDelta::seconds(LEEWAY.cast_signed());
     if issued_at.is_some_and(|issued_at| issued_at > latest) {
         return Err(TokenFault::NotYet);
     }
@@ -124,7 +127,12 @@ pub(super) fn check(
             }
             beside(&all, head.algorithm, access_token)?;
         }
-        Kind::Bearer => access(&all)?,
+        Kind::Bearer => {
+            if expires_at > latest + TimeDelta::seconds(LONGEST_LIFE) {
+                return Err(TokenFault::Endless);
+            }
+            access(&all)?;
+        }
     }
     Ok(Claims { subject: subject.to_owned(), expires_at, all })
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use control_plane::identity::outside::address::Reach;
 use control_plane::identity::outside::{Outside, OutsideError, OutsideSettings, Pace, TokenFault};
+use control_plane::model::ids::TenantId;
 use control_plane::model::provider::{IssuerUrl, Trust};
 use jsonwebtoken::Header;
 use serde_json::json;
 
 use super::nasty::{Answer, DOCUMENT, Key, Nasty};
-use super::reaching_loopback;
+use super::{reaching_loopback, some_tenants};
 
 const AUDIENCE: &str = "https://api.freehold.example";
 
@@ -99,7 +100,8 @@ async fn what_is_no_answer_is_given_up_in_time_and_nothing_of_it_is_passed_on() 
         assert_eq!(prove().await, Ok(()));
     }
     assert_eq!(nasty.asked("/inside"), 0, "a redirect was followed");
-    for keys in [json!([]), json!([{"kty": "oct", "k": "c2VjcmV0"}])] {
+    let outsized = json!({"kty": "RSA", "kid": "r", "n": "s".repeat(1_368), "e": "AQAB"});
+    for keys in [json!([]), json!([{"kty": "oct", "k": "c2VjcmV0"}]), json!([outsized])] {
         nasty.says("/keys", Answer::Json(json!({ "keys": keys })));
         assert!(is_garbage(&prove().await), "{keys}");
     }
@@ -151,7 +153,7 @@ async fn no_document_leads_elsewhere() {
     for host in ["0x7f.0.0.1", "2130706433", "0177.0.0.1", "localhost", "127.1"] {
         let issuer: IssuerUrl = format!("https://{host}:{port}").parse().expect("an issuer");
         let closed = Outside::new(OutsideSettings { pace: hurried(), ..OutsideSettings::default() });
-        for trust in [Trust::Platform, Trust::Tenant] {
+        for trust in [Trust::Platform, some_tenants()] {
             let refused = closed.prove(&issuer, trust).await.err();
             assert_eq!(refused, Some(OutsideError::NotPublic { host: host.to_owned() }), "{trust:?}");
         }
@@ -163,7 +165,7 @@ async fn no_document_leads_elsewhere() {
         Reach { tenants: vec!["127.0.0.2/32".parse().expect("a network")], ..reaching_loopback().reach };
     let outside =
         Outside::new(OutsideSettings { reach: tenants, pace: hurried(), ..OutsideSettings::default() });
-    let refused = outside.prove(&nasty.issuer(), Trust::Tenant).await.err();
+    let refused = outside.prove(&nasty.issuer(), some_tenants()).await.err();
     assert_eq!(refused, Some(OutsideError::NotPublic { host: "127.0.0.1".to_owned() }));
 }
 
@@ -196,18 +198,84 @@ async fn keys_change_and_stay_while_the_provider_is_away() {
         assert_eq!(check(&outside, &nasty, &tokens[1]).await, Ok(()));
     }
 
-    // What is no longer fresh is asked for behind the back of who asks, and too old is no answer at all.
-    let short = Pace { fresh: Duration::ZERO, stale: Duration::from_millis(800), ..hurried() };
+    // What is no longer fresh is asked for first: one waits for a moment, and nobody beside; too old is no answer at all.
+    let short = Pace { fresh: Duration::ZERO, stale: Duration::from_millis(1_500), ..hurried() };
     let outside = with(short);
     nasty.says(DOCUMENT, Answer::Json(nasty.document()));
+    nasty.has(&[&first, &second]);
+    assert_eq!(check(&outside, &nasty, &tokens[0]).await, Ok(()));
     nasty.has(&[&second]);
-    assert_eq!(check(&outside, &nasty, &tokens[1]).await, Ok(()));
+    assert_eq!(
+        check(&outside, &nasty, &tokens[0]).await,
+        unknown,
+        "a key that was taken back is none at once"
+    );
     nasty.says("/keys", Answer::Silence);
     let begun = Instant::now();
     assert_eq!(check(&outside, &nasty, &tokens[1]).await, Ok(()));
-    assert!(begun.elapsed() < Duration::from_millis(400), "it waited: {:?}", begun.elapsed());
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(begun.elapsed() < Duration::from_millis(550), "it waited: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    assert_eq!(check(&outside, &nasty, &tokens[1]).await, Ok(()));
+    assert!(begun.elapsed() < Duration::from_millis(150), "the next one waited: {:?}", begun.elapsed());
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
     assert!(is_unreachable(&check(&outside, &nasty, &tokens[1]).await));
+}
+
+#[tokio::test]
+async fn tenants_take_nothing_from_the_platform_nor_from_each_other() {
+    let key = Key::ed25519("e");
+    let (good, hanging) = (Nasty::start(&[&key]).await, Nasty::start(&[&key]).await);
+    let reach =
+        Reach { tenants: vec!["127.0.0.0/8".parse().expect("a network")], ..reaching_loopback().reach };
+    let pace = Pace { whole: Duration::from_secs(3), ..Pace::default() };
+    let outside = Arc::new(Outside::new(OutsideSettings { reach, pace, ..OutsideSettings::default() }));
+    let token = token(&key, &good);
+    let signs_in = async |trust: Trust| {
+        let begun = Instant::now();
+        let outcome = outside.check_bearer(&good.issuer(), trust, AUDIENCE, &token).await;
+        (outcome.map(drop), begun.elapsed())
+    };
+    let (bad, naming, other) = (some_tenants(), some_tenants(), some_tenants());
+
+    // One has a hundred and fifty addresses asked that never answer.
+    let mut storm = tokio::task::JoinSet::new();
+    for number in 0..150 {
+        let path = format!("/{number}");
+        hanging.says(&format!("{path}{DOCUMENT}"), Answer::Silence);
+        let (outside, issuer) = (Arc::clone(&outside), format!("{}{path}", hanging.url));
+        storm.spawn(async move {
+            let issuer: IssuerUrl = issuer.parse().expect("an issuer");
+            outside.discover(&issuer, bad).await.map(drop)
+        });
+    }
+    while hanging.asked(&format!("/0{DOCUMENT}")) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for trust in [Trust::Platform, other] {
+        let (outcome, took) = signs_in(trust).await;
+        assert_eq!(outcome, Ok(()), "{trust:?}");
+        assert!(took < Duration::from_secs(1), "{trust:?} waited {took:?}");
+    }
+    storm.abort_all();
+
+    // However many issuers are named by however many tenants, what is known of the platform's stays, and so does what is
+    // known of another tenant's as long as one alone names them.
+    good.says("/keys", Answer::Silence);
+    good.says(DOCUMENT, Answer::Silence);
+    let named = async |number: usize, trust: Trust| {
+        // A port that nobody may dial in the open: no question is on its way for it.
+        let issuer: IssuerUrl = format!("http://192.0.2.1/{number}").parse().expect("an issuer");
+        assert!(outside.discover(&issuer, trust).await.is_err());
+    };
+    for number in 0..2_000 {
+        named(number, naming).await;
+    }
+    assert_eq!(signs_in(other).await.0, Ok(()));
+    for number in 0..5_000 {
+        named(number, Trust::Tenant(TenantId::random())).await;
+    }
+    assert_eq!(signs_in(Trust::Platform).await.0, Ok(()));
 }
 
 #[tokio::test]

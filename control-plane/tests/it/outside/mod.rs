@@ -12,7 +12,7 @@ use control_plane::identity::outside::address::Reach;
 use control_plane::identity::outside::{
     Asked, Back, Client, Outside, OutsideError, OutsideSettings, TokenFault, arrival,
 };
-use control_plane::model::ids::ProviderId;
+use control_plane::model::ids::{ProviderId, TenantId};
 use control_plane::model::provider::{ClaimMap, IssuerUrl, Trust};
 use secrecy::SecretString;
 use serde_json::json;
@@ -25,6 +25,11 @@ const BACK_AT: &str = "http://freehold.localhost:8080/sign-in/callback/auth0";
 pub fn reaching_loopback() -> OutsideSettings {
     let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).to_vec();
     OutsideSettings { reach: Reach { platform: loopback, ..Reach::default() }, ..OutsideSettings::default() }
+}
+
+/// A tenant's word, whose nobody knows.
+fn some_tenants() -> Trust {
+    Trust::Tenant(TenantId::random())
 }
 
 fn issuer(url: &str) -> IssuerUrl {
@@ -154,13 +159,13 @@ async fn a_provider_is_proven_before_it_is_set_up() {
     let slash = outside.prove(&issuer(&format!("{}/", mock.url)), Trust::Platform).await;
     assert!(matches!(slash, Err(OutsideError::Garbage { .. })), "{slash:?}");
     // A tenant's is never inside, and neither is anybody's where nothing was opened.
-    let tenants = outside.prove(&issuer(&mock.url), Trust::Tenant).await;
+    let tenants = outside.prove(&issuer(&mock.url), some_tenants()).await;
     assert!(matches!(tenants, Err(OutsideError::Address { .. })), "{tenants:?}");
     let closed = Outside::new(OutsideSettings::default());
     assert!(closed.prove(&issuer(&mock.url), Trust::Platform).await.is_err());
     let encrypted = issuer(&mock.url.replace("http:", "https:"));
     for outside in [&outside, &closed] {
-        let refused = outside.prove(&encrypted, Trust::Tenant).await.err();
+        let refused = outside.prove(&encrypted, some_tenants()).await.err();
         let host = "127.0.0.1".parse::<IpAddr>().expect("an address").to_string();
         assert_eq!(refused, Some(OutsideError::NotPublic { host }));
     }

@@ -111,6 +111,7 @@ async fn a_foreign_token_is_good_when_all_of_it_is() {
             json!({}),
             json!({"aud": ["another", AUDIENCE]}),
             json!({"exp": now - 50}),
+            json!({"exp": now + 24 * 3_600}),
             json!({"iat": now + 50, "nbf": now + 50}),
             json!({"iat": null}),
             json!({"typ": "Bearer", "azp": "another"}),
@@ -127,6 +128,10 @@ async fn a_foreign_token_is_good_when_all_of_it_is() {
             for (token, fault) in forged(key, &other, &claims, &nasty.url) {
                 assert_eq!(check(&token).await, Err(OutsideError::Token(fault)), "{}: {token}", key.id);
             }
+        }
+        for exp in [now + 24 * 3_600 + 120, 253_402_300_799] {
+            let token = key.sign(&with(&claims, &json!({ "exp": exp })));
+            assert_eq!(check(&token).await, Err(OutsideError::Token(TokenFault::Endless)), "{}", key.id);
         }
         // ID tokens, and what else says that it is no access token.
         for change in [
