@@ -1,18 +1,14 @@
 //! How often the API and people's pages may be asked, by address, by whoever is signed in, and in each tenant.
 //!
 //! Whoever is not signed in is counted by the address that the edge tells; whoever is, by who they are, and with everybody
-//! else of the tenant that the path names, if they belong there: a stranger uses up nobody's share. What comes from this
-//! machine, past the edge or through it, is counted by no address: it is the operator's own commands, or a proxy that
-//! stands for everybody.
+//! else of the tenant that the path names, if they belong there: a stranger uses up nobody's share. Whoever says that they
+//! are signed in and is not is a stranger, once that is known. What comes from this machine, past the edge or through it,
+//! is counted by no address: it is the operator's own commands, or a proxy that stands for everybody.
 //!
 //! Answers tell how it stands in the fields of `draft-ietf-httpapi-ratelimit-headers-10`: `RateLimit-Policy` with quota
 //! and window, `RateLimit` with what remains and the seconds until all of it is there again. The counts are this
 //! process's own; while one api takes over from another, both count.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,14 +16,11 @@ use axum::extract::{OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::caller::{bearer, origin};
+use super::caller::bearer;
+use super::counts::{Class, Keys, Network, Standing};
 use super::error::Problem;
 use super::pages::answer::Trouble;
 use super::signed::{self, is_signed};
@@ -56,45 +49,6 @@ pub struct Limits {
     check: Class<Uuid>,
 }
 
-/// The counts of one kind of caller.
-#[derive(Debug)]
-struct Class<K: Clone + Hash + Eq> {
-    name: &'static str,
-    quota: NonZeroU32,
-    counts: RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>,
-}
-
-/// The counts of API keys, by how many requests each may send: its maker may have said fewer than others have.
-#[derive(Debug, Default)]
-struct Keys(Mutex<HashMap<NonZeroU32, Class<Uuid>>>);
-
-impl Keys {
-    fn count(&self, key: Uuid, per_minute: NonZeroU32) -> Standing {
-        let mut classes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        classes.entry(per_minute).or_insert_with(|| Class::new("key", per_minute.get())).count(&key)
-    }
-
-    fn tidy(&self) {
-        let mut classes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        classes.values().for_each(Class::tidy);
-        classes.retain(|_, class| !class.counts.is_empty());
-    }
-}
-
-/// An IPv4 address, or the /64 that a whole IPv6 network has for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Network(u64, bool);
-
-/// How one count stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
-    name: &'static str,
-    quota: u32,
-    remaining: u32,
-    /// How long to wait, if it is used up.
-    wait: Option<Duration>,
-}
-
 /// A count that is used up, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMany {
@@ -106,39 +60,9 @@ pub(super) struct TooMany {
 #[derive(Debug, Clone, Default)]
 struct Counted(Arc<Mutex<Vec<Standing>>>);
 
-impl<K: Clone + Hash + Eq> Class<K> {
-    fn new(name: &'static str, per_minute: u32) -> Self {
-        let quota = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
-        let counts = RateLimiter::keyed(Quota::per_minute(quota)).with_middleware();
-        Self { name, quota, counts }
-    }
-
-    fn count(&self, key: &K) -> Standing {
-        let quota = self.quota.get();
-        match self.counts.check_key(key) {
-            Ok(state) => {
-                Standing { name: self.name, quota, remaining: state.remaining_burst_capacity(), wait: None }
-            }
-            Err(not_yet) => {
-                let wait = not_yet.wait_time_from(self.counts.clock().now());
-                Standing { name: self.name, quota, remaining: 0, wait: Some(wait) }
-            }
-        }
-    }
-
-    fn tidy(&self) {
-        self.counts.retain_recent();
-        self.counts.shrink_to_fit();
-    }
-}
-
-impl Network {
-    fn of(address: &str) -> Option<Self> {
-        let address = address.parse::<IpAddr>().ok()?.to_canonical();
-        (!address.is_loopback()).then_some(match address {
-            IpAddr::V4(address) => Self(u64::from(address.to_bits()), true),
-            IpAddr::V6(address) => Self((address.to_bits() >> 64) as u64, false),
-        })
+impl Counted {
+    fn standings(&self) -> Vec<Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -225,15 +149,20 @@ pub(super) fn count_check(limits: &Limits, caller: &Caller) -> Result<(), TooMan
     }
 }
 
-/// Counts a request whose token was not recognised, as one of nobody's.
+/// Counts a request as nobody's.
 ///
 /// # Errors
 /// 429 when the count of its address is used up.
 pub(super) fn count_stranger(limits: &Limits, parts: &axum::http::request::Parts) -> Result<(), TooMany> {
-    match Network::of(&origin(&parts.headers).address) {
-        Some(network) => note(parts.extensions.get::<Counted>(), limits.address.count(&network)),
-        None => Ok(()),
-    }
+    count_network(&limits.address, Network::of_sender(&parts.headers), parts.extensions.get::<Counted>())
+}
+
+fn count_network(
+    class: &Class<Network>,
+    network: Option<Network>,
+    counted: Option<&Counted>,
+) -> Result<(), TooMany> {
+    network.map_or(Ok(()), |network| note(counted, class.count(&network)))
 }
 
 fn note(counted: Option<&Counted>, standing: Standing) -> Result<(), TooMany> {
@@ -283,8 +212,14 @@ fn is_sign_in(method: &Method, path: &str) -> bool {
         }
 }
 
-/// Counts what asks for the API by its address, unless a token says who it is, and tells with every answer how the
-/// counts stand that it was counted by.
+/// Where a token or a signature says who it is, and whoever is known by it is counted so. Everywhere else they mean
+/// nothing, and refreshing a session takes neither.
+fn knows_callers(path: &str) -> bool {
+    path.strip_prefix("/api/v1/").is_some_and(|path| path != "auth/refresh")
+}
+
+/// Counts what asks for the API, or for a page, by its address, unless it turns out who it is, and tells with every answer
+/// how the counts stand that it was counted by.
 pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method(), request.uri().path());
     let page = pages::of_people(method, path);
@@ -294,27 +229,34 @@ pub(super) async fn limit(state: &AppState, mut request: Request, next: Next) ->
         None if oauth::is_for_browsers(path) => false,
         None => return next.run(request).await,
     };
+    let is_seen = page.is_some() || oauth::is_for_browsers(path);
+    let says_who =
+        knows_callers(path) && (bearer(request.headers()).is_some() || is_signed(request.headers()));
+    let (limits, network) = (&state.limits, Network::of_sender(request.headers()));
     let counted = Counted::default();
-    let class = if sign_in {
-        Some(&state.limits.sign_in)
-    } else if bearer(request.headers()).is_none() && !is_signed(request.headers()) {
-        Some(&state.limits.address)
-    } else {
-        None
+    let first = match (sign_in, says_who) {
+        (true, _) => count_network(&limits.sign_in, network, Some(&counted)),
+        (false, false) => count_network(&limits.address, network, Some(&counted)),
+        (false, true) => Ok(()),
     };
-    let first = class
-        .and_then(|class| Some((class, Network::of(&origin(request.headers()).address)?)))
-        .map_or(Ok(()), |(class, network)| note(Some(&counted), class.count(&network)));
-    let mut response = match first {
+    let answered = match first {
         Ok(()) => {
             request.extensions_mut().insert(counted.clone());
-            signed::check(request, next).await
+            let response = signed::check(request, next).await;
+            // Nobody was known by what they sent: it was wrong, or nothing is there that would have looked at it.
+            let last = match counted.standings().is_empty() {
+                true => count_network(&limits.address, network, Some(&counted)),
+                false => Ok(()),
+            };
+            last.map(|()| response)
         }
-        Err(too_many) if page.is_some() => Trouble::from(Problem::from(too_many)).into_response(),
-        Err(too_many) => Problem::from(too_many).into_response(),
+        Err(too_many) => Err(too_many),
     };
-    let standings = counted.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    tell(&standings, &mut response);
+    let mut response = answered.unwrap_or_else(|too_many| match is_seen {
+        true => Trouble::from(Problem::from(too_many)).into_response(),
+        false => Problem::from(too_many).into_response(),
+    });
+    tell(&counted.standings(), &mut response);
     response
 }
 
@@ -339,30 +281,6 @@ fn tell(standings: &[Standing], response: &mut Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quota_is_there_at_once_and_comes_back_by_and_by() {
-        let class = Class::new("address", 3);
-        let network = |text| Network::of(text).expect("an address");
-        let first: Vec<u32> = (0..3).map(|_| class.count(&network("192.0.2.7")).remaining).collect();
-        assert_eq!(first, [2, 1, 0]);
-        let refused = class.count(&network("192.0.2.7"));
-        let wait = refused.wait.expect("a refusal");
-        assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
-        assert_eq!(class.count(&network("192.0.2.8")).wait, None, "another is not held up");
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_caller() {
-        let same = |one: &str, other: &str| Network::of(one) == Network::of(other);
-        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"));
-        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
-        assert!(same("::ffff:192.0.2.7", "192.0.2.7"));
-        assert!(!same("192.0.2.7", "192.0.2.8"));
-        for here in ["local", "127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(Network::of(here), None, "{here}");
-        }
-    }
 
     #[test]
     fn where_something_could_be_guessed_is_counted_apart() {

@@ -5,6 +5,7 @@
 
 pub mod caller;
 mod cors;
+mod counts;
 pub mod error;
 pub mod extract;
 mod guard;

@@ -9,7 +9,14 @@ use super::{Answer, HOST, World};
 
 impl World {
     /// Asks as a visitor of this address does, through the edge.
-    async fn ask_from(&self, address: &str, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+    pub(super) async fn ask_from(
+        &self,
+        address: &str,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, HOST);
         request = request.header("x-forwarded-for", address).header(header::CONTENT_TYPE, "application/json");
         if !token.is_empty() {
@@ -64,6 +71,49 @@ async fn who_is_not_signed_in_is_counted_by_address_and_a_bad_token_is_nobody() 
     // What comes past the edge is the operator's own.
     for _ in 0..10 {
         world.ask_as("", Method::GET, "/api/v1/plans", None).await.expect(401);
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_says_nothing_takes_nobody_out_of_the_count_of_their_address() {
+    let world = World::start_limited(|limits| limits.address_per_minute = 2).await;
+    let pages = [
+        (Method::GET, "/sign-in"),
+        (Method::GET, "/join/acme"),
+        (Method::GET, "/sign-in/with/5f0c3c0e-6f2c-4b0a-9a3e-0d8f3f0f8a11"),
+        (Method::GET, "/oauth/authorize"),
+        (Method::GET, "/oauth/end-session"),
+    ];
+    let calls = [
+        (Method::POST, "/api/v1/auth/refresh"),
+        (Method::GET, "/api/v1/nothing"),
+        (Method::PUT, "/api/v1/plans"),
+        (Method::GET, "/api/v1/plans"),
+    ];
+    let junk = [
+        ("x-nothing", "x"),
+        ("authorization", "Bearer x"),
+        ("authorization", "Basic x"),
+        ("signature-input", "x"),
+    ];
+    let (pages, calls) = (pages.map(|one| (one, true)), calls.map(|one| (one, false)));
+    for (number, ((method, path), is_page)) in pages.into_iter().chain(calls).enumerate() {
+        for (other, (name, value)) in junk.into_iter().enumerate() {
+            for round in 0..3 {
+                let request = Request::builder().method(&method).uri(path).header(header::HOST, HOST);
+                let request = request.header("x-forwarded-for", format!("203.0.{number}.{other}"));
+                let request = request.header(name, value).header(header::CONTENT_TYPE, "application/json");
+                let answer = world.send(request.body(Body::from("{}")).expect("a request")).await;
+                let what = format!("{method} {path} {name}: {value} {round}");
+                assert_eq!(answer.status == 429, round == 2, "{what}: {}", answer.status);
+                if round == 2 {
+                    let expected =
+                        if is_page { "text/html; charset=utf-8" } else { "application/problem+json" };
+                    assert_eq!(answer.header("content-type"), expected, "{what}");
+                    assert!(!answer.header("retry-after").is_empty(), "{what}");
+                }
+            }
+        }
     }
 }
 
