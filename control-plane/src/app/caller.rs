@@ -142,12 +142,13 @@ impl Permit {
 
 impl App {
     /// Who sent a token or an API key, from there. An admin who was disabled since, and a user who is suspended or whose session was
-    /// revoked, is nobody.
+    /// revoked, is nobody. None for what is none of ours and was not found good lately: a provider outside may have given
+    /// it. Who that is may take a question to the provider, and is written down: [`App::who_has_foreign`].
     ///
     /// # Errors
     /// `Unauthenticated` when it is nobody's, or not any more; `Forbidden` for an admin without a second factor where it
     /// is required.
-    pub async fn who(&self, token: &str, origin: Origin) -> Result<Caller> {
+    pub async fn who(&self, token: &str, origin: Origin) -> Result<Option<Caller>> {
         let (caller, lacking) = self.known(token, origin).await?;
         if lacking {
             return Err(Error::Forbidden(
@@ -161,21 +162,21 @@ impl App {
     ///
     /// # Errors
     /// `Unauthenticated` when it is nobody's, or not any more.
-    pub async fn who_may_enrol(&self, token: &str, origin: Origin) -> Result<Caller> {
+    pub async fn who_may_enrol(&self, token: &str, origin: Origin) -> Result<Option<Caller>> {
         Ok(self.known(token, origin).await?.0)
     }
 
     /// Who sent a token or key, and whether it is an admin who lacks a second factor that is required.
-    async fn known(&self, token: &str, origin: Origin) -> Result<(Caller, bool)> {
+    async fn known(&self, token: &str, origin: Origin) -> Result<(Option<Caller>, bool)> {
         if api_keys::looks_like_one(token) {
-            return Ok((self.who_has_key(token, origin).await?, false));
+            return Ok((Some(self.who_has_key(token, origin).await?), false));
         }
         let audiences = [USER_AUDIENCE, ADMIN_AUDIENCE];
         let claims = match self.tokens.verify(token, &audiences) {
             Ok(claims) => claims,
             Err(TokenError::Invalid) => {
-                let who = Who::User(Box::pin(self.who_has_foreign(token, &origin)).await?);
-                return Ok((Caller { who, origin }, false));
+                let known = Box::pin(self.known_foreign(token)).await?;
+                return Ok((known.map(|user| Caller { who: Who::User(user), origin }), false));
             }
             Err(_) => return Err(Error::Unauthenticated),
         };
@@ -184,7 +185,7 @@ impl App {
             (ADMIN_AUDIENCE, None) => self.admin_of(&claims.sub, claims.iat).await?,
             _ => return Err(Error::Unauthenticated),
         };
-        Ok((Caller { who, origin }, lacking))
+        Ok((Some(Caller { who, origin }), lacking))
     }
 
     /// The admin of a token from this second on, and whether they lack a second factor that is required.

@@ -33,25 +33,32 @@ impl FromRequestParts<AppState> for Enrolling {
     }
 }
 
-/// Recognises and counts whoever sent a request.
+/// Recognises and counts whoever sent a request. They are counted before anything is written down of it: who may send no
+/// more leaves nothing behind.
 async fn recognised(parts: &Parts, state: &AppState, enrolling: bool) -> Result<app::Caller, Problem> {
-    let known = match bearer(&parts.headers) {
-        Some(token) if enrolling => state.app.who_may_enrol(token, origin(&parts.headers)).await,
-        Some(token) => state.app.who(token, origin(&parts.headers)).await,
-        None if signed::is_signed(&parts.headers) => signed::caller(&state.app, parts).await,
-        None => return Err(Problem::unauthenticated("send a token: Authorization: Bearer <token>")),
+    let count = |caller: &app::Caller| limits::count_caller(&state.limits, parts, caller);
+    let Some(token) = bearer(&parts.headers) else {
+        if !signed::is_signed(&parts.headers) {
+            return Err(Problem::unauthenticated("send a token: Authorization: Bearer <token>"));
+        }
+        let request = signed::request(&state.app, parts).await?;
+        count(&request.caller)?;
+        return Ok(state.app.take_nonce(request).await?);
     };
-    match known {
-        Ok(caller) => {
-            limits::count_caller(&state.limits, parts, &caller)?;
-            Ok(caller)
-        }
-        Err(error @ (app::Error::Unauthenticated | app::Error::Signature(_))) => {
+    let from = || origin(&parts.headers);
+    let known = match enrolling {
+        true => state.app.who_may_enrol(token, from()).await?,
+        false => state.app.who(token, from()).await?,
+    };
+    let caller = match known {
+        Some(caller) => caller,
+        None => {
             limits::count_stranger(&state.limits, parts)?;
-            Err(error.into())
+            Box::pin(state.app.who_has_foreign(token, from())).await?
         }
-        Err(error) => Err(error.into()),
-    }
+    };
+    count(&caller)?;
+    Ok(caller)
 }
 
 /// A caller who is a platform admin. A handler that takes it is closed to everybody else.

@@ -12,7 +12,8 @@ use chrono::Utc;
 use super::caller::{bearer, origin};
 use super::error::Problem;
 use super::extract::read;
-use crate::app::{App, Caller, Error};
+use crate::app::api_keys::SignedRequest;
+use crate::app::{App, Error};
 use crate::identity::signatures::{Message, Refusal, Signed, check_body};
 
 const INPUT: HeaderName = HeaderName::from_static("signature-input");
@@ -54,11 +55,11 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
     }
 }
 
-/// Who signed a request.
+/// A signed request, and who signed it.
 ///
 /// # Errors
 /// [`Error::Signature`] with what is not right about it.
-pub(super) async fn caller(app: &App, parts: &Parts) -> Result<Caller, Error> {
+pub(super) async fn request(app: &App, parts: &Parts) -> Result<SignedRequest, Error> {
     // What was not compared was not read for this.
     parts.extensions.get::<BodyIsRight>().ok_or(Refusal::Body)?;
     let header = |name: HeaderName| only(&parts.headers, name).ok_or(Refusal::Form);

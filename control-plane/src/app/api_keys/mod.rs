@@ -9,6 +9,7 @@ mod recognise;
 
 pub use manage::{Made, Of, Rotated, Turn, Wish};
 pub(super) use recognise::Known;
+pub use recognise::SignedRequest;
 
 use std::num::NonZeroU32;
 

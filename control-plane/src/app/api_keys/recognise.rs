@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
 use super::super::caller::{Caller, EXACT, Membership, Origin, Who};
@@ -14,12 +14,24 @@ use super::Key;
 use super::manage::SEALED_FOR;
 use crate::identity::api_keys::ApiKey;
 use crate::identity::signatures::{Message, Refusal, SKEW, Signed};
-use crate::model::ids::{KeyPrefix, UserId};
+use crate::model::ids::{KeyId, KeyPrefix, UserId};
 use crate::store::api_keys::{self, HolderRecord, Kept};
 use crate::store::sessions;
 
 /// How much longer a nonce is kept than its request would be taken: the clocks of two api differ.
 const SPARE: TimeDelta = TimeDelta::minutes(1);
+
+/// A request whose signature is right. It counts once its nonce is taken ([`App::take_nonce`]), before which nothing of
+/// it is written down.
+#[derive(Debug, Clone)]
+pub struct SignedRequest {
+    pub caller: Caller,
+    key: KeyId,
+    nonce: String,
+    until: DateTime<Utc>,
+    /// Whether the key's use is to be written down.
+    touches: bool,
+}
 
 /// A key, and what tells that somebody has it.
 #[derive(Debug, Clone)]
@@ -59,44 +71,70 @@ impl App {
             Proof::Hash(hash) if sent.is_of(hash) => Ok(()),
             Proof::Hash(_) | Proof::Signs(_) => Err(Error::Unauthenticated),
         };
-        let key = self.recognised(&sent.prefix, &origin, right).await?;
+        let (key, touches) = self.recognised(&sent.prefix, right).await?;
+        if touches {
+            let mut tx = self.begin_as_system().await?;
+            api_keys::touch(&mut tx, key.id, &origin.address).await?;
+            tx.commit().await?;
+        }
         Ok(Caller { who: Who::Key(key), origin })
     }
 
-    /// Who signed a request. What is signed counts once: its nonce is taken.
+    /// Who signed a request.
     ///
     /// # Errors
     /// `Signature` says what is not right about it.
-    pub async fn who_signed(&self, signed: &Signed, message: Message<'_>, origin: Origin) -> Result<Caller> {
+    pub async fn who_signed(
+        &self,
+        signed: &Signed,
+        message: Message<'_>,
+        origin: Origin,
+    ) -> Result<SignedRequest> {
         let right = |proof: &Proof| match proof {
             Proof::Signs(key) => Ok(signed.verify(key, message)?),
             Proof::Hash(_) => Err(Refusal::Wrong.into()),
         };
-        let key = match self.recognised(&signed.key, &origin, right).await {
+        let (key, touches) = match self.recognised(&signed.key, right).await {
             // Whether there is such a key is not told.
             Err(Error::Unauthenticated) => return Err(Refusal::Wrong.into()),
             other => other?,
         };
-        let mut tx = self.begin_as_system().await?;
-        let until = signed.created + SKEW + SPARE;
-        if !api_keys::take_nonce(&mut tx, key.id, &signed.nonce, until).await? {
-            return Err(Refusal::Replay.into());
-        }
-        tx.commit().await?;
-        Ok(Caller { who: Who::Key(key), origin })
+        Ok(SignedRequest {
+            key: key.id,
+            caller: Caller { who: Who::Key(key), origin },
+            nonce: signed.nonce.clone(),
+            until: signed.created + SKEW + SPARE,
+            touches,
+        })
     }
 
-    /// The key of this prefix, if whoever comes by it shows that they have it. Only then is it remembered, and its use
-    /// written down.
+    /// Takes the nonce of a request, by which it counts once, and says who sent it.
+    ///
+    /// # Errors
+    /// `Signature` when it was taken before.
+    pub async fn take_nonce(&self, request: SignedRequest) -> Result<Caller> {
+        let SignedRequest { caller, key, nonce, until, touches } = request;
+        let mut tx = self.begin_as_system().await?;
+        if !api_keys::take_nonce(&mut tx, key, &nonce, until).await? {
+            return Err(Refusal::Replay.into());
+        }
+        if touches {
+            api_keys::touch(&mut tx, key, &caller.origin.address).await?;
+        }
+        tx.commit().await?;
+        Ok(caller)
+    }
+
+    /// The key of this prefix, if whoever comes by it shows that they have it, and whether its use is to be written down.
+    /// Only then is it remembered.
     async fn recognised(
         &self,
         prefix: &KeyPrefix,
-        origin: &Origin,
         right: impl Fn(&Proof) -> Result<()>,
-    ) -> Result<Arc<Key>> {
+    ) -> Result<(Arc<Key>, bool)> {
         if let Some(known) = self.principals.keys.recall(prefix) {
             right(&known.proof)?;
-            return Ok(known.key);
+            return Ok((known.key, false));
         }
         let before = self.principals.keys.before();
         let mut tx = self.begin_as_system().await?;
@@ -104,10 +142,8 @@ impl App {
         let proof = self.proof(&holder)?;
         right(&proof)?;
         let belongings = sessions::belongings(&mut tx, holder.user_id).await?;
-        if holder.last_used_at.is_none_or(|last| Utc::now().signed_duration_since(last) > EXACT) {
-            api_keys::touch(&mut tx, holder.id, &origin.address).await?;
-        }
         tx.commit().await?;
+        let touches = holder.last_used_at.is_none_or(|last| Utc::now().signed_duration_since(last) > EXACT);
         let acts_in = |membership: &Membership| holder.tenant_id.is_none_or(|id| id == membership.tenant);
         let memberships = self.memberships(belongings).filter(acts_in).collect();
         let key = Arc::new(Key {
@@ -126,7 +162,7 @@ impl App {
             memberships,
         });
         self.principals.keys.keep(before, Known { key: Arc::clone(&key), proof }, holder.expires_at);
-        Ok(key)
+        Ok((key, touches))
     }
 
     fn proof(&self, holder: &HolderRecord) -> Result<Proof> {

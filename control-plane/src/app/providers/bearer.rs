@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::super::audit::{Action, Entry};
-use super::super::caller::{Origin, Principal};
+use super::super::caller::{Caller, Origin, Principal, Who};
 use super::super::error::Error;
 use super::super::people::{acting, describe};
 use super::super::{App, Result};
@@ -39,6 +39,10 @@ impl KnownTokens {
     }
 }
 
+fn fingerprint(token: &str) -> Fingerprint {
+    Sha256::digest(token.as_bytes()).into()
+}
+
 /// What a token that is not good is answered. A provider that is away says nothing of its tokens, and neither does one
 /// that may not be reached: a tenant would learn by it what is inside.
 fn refused(error: &OutsideError) -> Error {
@@ -47,24 +51,30 @@ fn refused(error: &OutsideError) -> Error {
 }
 
 impl App {
-    /// Whose token this is, if a provider gave it to somebody for our API.
+    /// Whose token this is, if it was found good lately.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when its session was revoked since or its key taken back; `Busy` while that cannot be told.
+    pub(in super::super) async fn known_foreign(&self, token: &str) -> Result<Option<Principal>> {
+        let Some(known) = self.foreign.memory().recall(&fingerprint(token)) else { return Ok(None) };
+        // Its hour is that of its session.
+        self.outside.still(&known.by).await.map_err(|error| refused(&error))?;
+        self.principal(known.session).await.map(Some)
+    }
+
+    /// Who sent a token that was not seen lately, if a provider gave it to somebody for our API. Its session begins, and
+    /// who is refused is written down: whoever sends such tokens is to be counted before.
     ///
     /// # Errors
     /// `Unauthenticated` for every token that is not good, and for one whose session was revoked; `Busy` while the
     /// provider's keys cannot be had; otherwise as [`App::arrive`].
-    pub(in super::super) async fn who_has_foreign(&self, token: &str, origin: &Origin) -> Result<Principal> {
-        let fingerprint: Fingerprint = Sha256::digest(token.as_bytes()).into();
-        let known = self.foreign.memory().recall(&fingerprint);
-        if let Some(known) = known {
-            // Its hour is that of its session.
-            self.outside.still(&known.by).await.map_err(|error| refused(&error))?;
-            return self.principal(known.session).await;
-        }
+    pub async fn who_has_foreign(&self, token: &str, origin: Origin) -> Result<Caller> {
+        let fingerprint = fingerprint(token);
         let (provider, claims, by) = self.check_foreign(token).await?;
-        let session = self.begin_foreign(&provider, &claims, &fingerprint, origin).await?;
+        let session = self.begin_foreign(&provider, &claims, &fingerprint, &origin).await?;
         let principal = self.principal(session).await?;
         self.foreign.memory().keep(fingerprint, Known { session, by });
-        Ok(principal)
+        Ok(Caller { who: Who::User(principal), origin })
     }
 
     /// Which provider gave it, and what it says. No transaction is open while the provider may be asked.

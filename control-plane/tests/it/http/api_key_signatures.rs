@@ -1,13 +1,15 @@
 //! Signed requests: whoever has the key signs one request, and nobody makes another of it.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use control_plane::model::role::Role;
+use control_plane::store::{self, Scope};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -118,9 +120,24 @@ async fn a_signed_request_counts_as_it_was_signed_and_once() {
     let write = Signing::new(Method::PATCH, ACME, r#"{"name":"Signed"}"#, &secret);
     write.send(&world).await.expect(202);
     assert_eq!(world.get(ACME).await.expect(200).body["name"], "Signed");
+    // one of a clock that is ahead is known for as long as it would be taken
+    let ahead = Signing { created: read.created + 290, ..Signing::new(Method::GET, ACME, "", &secret) };
+    ahead.send(&world).await.expect(200);
+    let mut tx = world.registry.owner.begin(Scope::System).await.expect("begin");
+    store::api_keys::tidy(&mut tx, Duration::ZERO).await.expect("tidied");
+    tx.commit().await.expect("commit");
+    let mut sql = world.registry.superuser().await;
+    let until: DateTime<Utc> =
+        sqlx::query_scalar("select expires_at from freehold.api_nonces where nonce = $1")
+            .bind(&ahead.nonce)
+            .fetch_one(&mut sql)
+            .await
+            .expect("a nonce");
+    assert!(until.timestamp() >= ahead.created + 300, "{until}");
+    ahead.send(&world).await.expect(401);
+
     // never sent, it is not taken where it is sent; and what is kept of it is sealed
     assert_eq!(world.with_key(&secret, ACME).await, 401);
-    let mut sql = world.registry.superuser().await;
     let rows: Vec<String> = sqlx::query_scalar("select encode(sealed, 'escape') from freehold.api_keys")
         .fetch_all(&mut sql)
         .await
@@ -188,6 +205,36 @@ async fn nobody_makes_another_request_of_a_signed_one() {
     large.send(&world).await.expect(413);
     // nothing of it took the nonce
     signed.send(&world).await.expect(202);
+}
+
+#[tokio::test]
+async fn what_is_too_much_or_was_there_before_is_not_written_down() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let admin = world.member("acme", Role::Admin).await;
+    let wish = json!({"name": "robot", "scopes": ["tenant.read"], "signs": true, "per_minute": 1});
+    let (id, secret) = world.key_with(&admin, KEYS, wish).await;
+    let first = Signing::new(Method::GET, ACME, "", &secret);
+    first.send(&world).await.expect(200);
+    let second = Signing::new(Method::GET, ACME, "", &secret);
+    second.send(&world).await.expect(429);
+    let mut sql = world.registry.superuser().await;
+    let nonces: Vec<String> = sqlx::query_scalar("select nonce from freehold.api_nonces")
+        .fetch_all(&mut sql)
+        .await
+        .expect("nonces");
+    assert_eq!(nonces, [first.nonce.as_str()]);
+
+    // An api that knows nothing of the key yet writes down its use by who signed, and not by who sends that again.
+    let used = "select last_address from freehold.api_keys where id = $1::uuid";
+    let forget = "update freehold.api_keys set last_used_at = '2020-01-01', last_address = 'before'";
+    for (request, status, expected) in [(&first, 401, "before"), (&second, 200, "local")] {
+        sqlx::query(forget).execute(&mut sql).await.expect("forgotten");
+        let answer = another(&world).oneshot(request.with(&request.headers())).await.expect("an answer");
+        assert_eq!(answer.status(), status);
+        let address: String = sqlx::query_scalar(used).bind(&id).fetch_one(&mut sql).await.expect("a key");
+        assert_eq!(address, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use chrono::Utc;
 use control_plane::app::Settings;
+use control_plane::config::LimitsConfig;
 use control_plane::identity::outside::OutsideSettings;
 use control_plane::identity::outside::address::Reach;
 use control_plane::model::ids::{ProviderId, TenantId, UserId};
@@ -232,4 +233,46 @@ async fn a_token_is_good_where_its_provider_is_and_no_longer_than_its_key() {
     dead.says(DOCUMENT, Answer::Silence);
     let waiting = token(&key, &dead, "https://freehold.example/2", "bo", &json!({}));
     me(&world, &waiting).await.expect(503);
+}
+
+#[tokio::test]
+async fn tokens_that_are_new_are_counted_by_address_before_anything_is_written_and_last_a_day() {
+    let key = Key::ed25519("one");
+    let (nasty, authority) = vouched_for(&[&key]).await;
+    let limits = LimitsConfig { address_per_minute: 2, ..LimitsConfig::default() };
+    let world = World::started(|settings| on_loopback(settings, &authority), &limits).await;
+    provider(&world, &nasty, None, |_| {}).await;
+    let from = async |host: u8, token: &str| {
+        world.ask_from(&format!("203.0.113.{host}"), token, Method::GET, ME, &Value::Null).await
+    };
+
+    // Who is refused leaves a line in the audit log each time, and so not as often as they like.
+    let unverified = token(&key, &nasty, FOR_THE_PLATFORM, "eve", &json!({"email": "eve@example.com"}));
+    for status in [403, 403, 429] {
+        from(1, &unverified).await.expect(status);
+    }
+    assert_eq!(count(&world, "audit where action = 'user.sign_in' and outcome = 'refused'").await, 2);
+
+    // Good ones begin no more sessions than that either, and go on when they are known.
+    let ada = |more: Value| {
+        let mut all = json!({"email": "ada@example.com", "email_verified": true});
+        all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        token(&key, &nasty, FOR_THE_PLATFORM, "ada", &all)
+    };
+    let tokens = [1, 2, 3].map(|number| ada(json!({"jti": number})));
+    for (token, status) in tokens.iter().zip([200, 200, 429]) {
+        from(2, token).await.expect(status);
+    }
+    assert_eq!(count(&world, "sessions").await, 2);
+    for _ in 0..3 {
+        let fine = from(2, &tokens[0]).await.expect(200);
+        assert_eq!(fine.header("ratelimit-policy"), "\"user\";q=1200;w=60");
+    }
+
+    // What would be good for longer than we remember that it was revoked is none.
+    let day = Utc::now().timestamp() + 86_400;
+    for (host, (exp, status)) in (3..).zip([(253_402_300_799, 401), (day + 600, 401), (day, 200)]) {
+        from(host, &ada(json!({"exp": exp}))).await.expect(status);
+    }
+    assert_eq!(count(&world, "sessions").await, 3);
 }
