@@ -6,10 +6,11 @@ use chrono::{TimeDelta, Utc};
 
 use super::api_keys::Key;
 use super::error::{Error, OrNotFound};
+use super::membership_rules::Refusal;
 use super::tenants::{find, locked};
 use super::{App, Result};
 use crate::identity::api_keys;
-use crate::identity::permissions::{Permission, allows};
+use crate::identity::permissions::{MOST_BY_KEY, Permission, allows};
 use crate::identity::tokens::{ADMIN_AUDIENCE, TokenError, USER_AUDIENCE};
 use crate::model::ids::{AdminId, SessionId, TenantId, UserId};
 use crate::model::role::Role;
@@ -137,6 +138,25 @@ impl Permit {
     pub(super) fn allows(&self, permission: Permission) -> bool {
         self.role.is_none_or(|role| allows(role, permission))
             && self.key.as_ref().is_none_or(|key| key.scopes.contains(&permission))
+    }
+
+    /// That the caller may let somebody in as this.
+    ///
+    /// # Errors
+    /// `Forbidden` for a role above their own, and by a key for that of an admin.
+    pub(super) fn may_give(&self, role: Role) -> Result<()> {
+        if self.key.is_some() && role > MOST_BY_KEY {
+            return Err(Refusal::ByKey.into());
+        }
+        self.reaches(role)
+    }
+
+    /// That the caller may do something about a place of this role.
+    ///
+    /// # Errors
+    /// `Forbidden` for a role above their own.
+    pub(super) fn reaches(&self, role: Role) -> Result<()> {
+        if self.role.is_some_and(|own| role > own) { Err(Refusal::Above.into()) } else { Ok(()) }
     }
 }
 

@@ -66,14 +66,6 @@ fn told(invitation: &InvitationRecord) -> Value {
     json!({ "role": invitation.role, "expires_at": invitation.expires_at })
 }
 
-/// That the caller may give or take a place of this role.
-fn within(permit: &Permit, role: Role) -> Result<()> {
-    if permit.role.is_none_or(|own| role <= own) {
-        return Ok(());
-    }
-    Err(Error::Forbidden("nobody gives or takes a role that is above their own".to_owned()))
-}
-
 /// That an invitation can be accepted as it stands.
 fn open(invitation: &InvitationRecord) -> Result<()> {
     Err(Error::NotNow(match invitation.status {
@@ -93,7 +85,7 @@ async fn held(tx: &mut Tx, permit: &Permit, id: &str) -> Result<InvitationRecord
     let id = Uuid::parse_str(id).map_err(|_| Error::NotFound("invitation"))?;
     let invitation =
         invitations::hold(tx, permit.tenant, InvitationId(id)).await.or_not_found("invitation")?;
-    within(permit, invitation.role)?;
+    permit.reaches(invitation.role)?;
     Ok(invitation)
 }
 
@@ -136,7 +128,7 @@ impl App {
     ) -> Result<InvitationRecord> {
         let (mut tx, permit) = self.holding(caller, tenant, Permission::MembersInvite).await?;
         let email: Email = email.parse().map_err(|error| Error::wrong("email", error))?;
-        within(&permit, role)?;
+        permit.may_give(role)?;
         match memberships::by_email(&mut tx, permit.tenant, &email).await {
             Err(store::Error::NotFound) => {}
             other => return Err(other.map_or_else(Error::from, |_| member_already())),
@@ -196,6 +188,7 @@ impl App {
     ) -> Result<InvitationRecord> {
         let (mut tx, permit) = self.holding(caller, tenant, Permission::MembersInvite).await?;
         let before = held(&mut tx, &permit, id).await?;
+        permit.may_give(before.role)?;
         if before.status != InvitationStatus::Expired {
             open(&before)?;
         }

@@ -41,7 +41,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::LastOwner => Self::NotNow(refusal.to_string()),
-            Refusal::Above | Refusal::Oneself => Self::Forbidden(refusal.to_string()),
+            Refusal::Above | Refusal::ByKey | Refusal::Oneself => Self::Forbidden(refusal.to_string()),
         }
     }
 }
@@ -70,15 +70,19 @@ pub(super) async fn find_member(tx: &mut Tx, permit: &Permit, reference: &str) -
     memberships::by_email(tx, permit.tenant, &email).await.or_not_found("member")
 }
 
-/// As what the caller acts on a member, by their role as it is now: what they came with may be over.
+/// As what the caller acts on a member, by their role as it is now: what they came with may be over. A key is not whoever
+/// made it: they leave and step down themselves.
 async fn actor(tx: &mut Tx, caller: &Caller, permit: &Permit, on: UserId) -> Result<Actor> {
     let Some(user) = caller.on_behalf_of() else { return Ok(Actor::Platform) };
     let own = memberships::get(tx, permit.tenant, user).await.or_not_found("tenant")?;
     if own.suspended_at.is_some() {
         return Err(Error::Forbidden("you are suspended in this tenant".to_owned()));
     }
-    let role = if permit.key.is_some() { Key::rank(own.role) } else { own.role };
-    Ok(if user == on { Actor::Oneself } else { Actor::Member(role) })
+    Ok(match &permit.key {
+        Some(_) => Actor::Key(Key::rank(own.role)),
+        None if user == on => Actor::Oneself,
+        None => Actor::Member(own.role),
+    })
 }
 
 impl App {
@@ -247,10 +251,10 @@ impl App {
         }
         match actor(&mut tx, caller, &permit, heir.user_id).await? {
             Actor::Oneself => return Err(Error::NotNow("it is yours already".to_owned())),
-            Actor::Member(role) if !allows(role, Permission::OwnershipHandOver) => {
+            Actor::Member(role) | Actor::Key(role) if !allows(role, Permission::OwnershipHandOver) => {
                 return Err(Error::Forbidden("only an owner hands a tenant over".to_owned()));
             }
-            Actor::Member(_) | Actor::Platform => {}
+            Actor::Member(_) | Actor::Key(_) | Actor::Platform => {}
         }
         memberships::set(&mut tx, permit.tenant, heir.user_id, Role::Owner, false).await?;
         if let Who::User(user) = &caller.who {

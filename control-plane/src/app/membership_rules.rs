@@ -1,7 +1,7 @@
 //! What may become of a member, by whose hand. Nobody gives or takes what is above themselves, and a tenant that has
 //! people has an owner among them who can act.
 
-use crate::identity::permissions::may_regrade;
+use crate::identity::permissions::{MOST_BY_KEY, may_regrade};
 use crate::model::role::Role;
 
 /// Who changes something about a member.
@@ -11,6 +11,8 @@ pub enum Actor {
     Platform,
     /// A member of the tenant, by role.
     Member(Role),
+    /// A key, which stands as this role.
+    Key(Role),
     /// The member themselves.
     Oneself,
 }
@@ -25,6 +27,11 @@ pub struct Standing {
 impl Standing {
     fn owns(self) -> bool {
         self.role == Role::Owner && !self.suspended
+    }
+
+    /// Whether somebody who becomes this is raised, or let in again.
+    fn is_more_than(self, before: Self) -> bool {
+        self.role > before.role || (before.suspended && !self.suspended)
     }
 }
 
@@ -41,6 +48,8 @@ pub struct Others {
 pub enum Refusal {
     #[error("nobody gives or takes a role that is above their own")]
     Above,
+    #[error("an API key lets nobody in as admin or owner; this is for a person who is signed in")]
+    ByKey,
     #[error("nobody raises or suspends themselves")]
     Oneself,
     #[error("a tenant has an owner: hand it over to another member first")]
@@ -60,7 +69,10 @@ pub fn check(actor: Actor, before: Standing, after: Option<Standing>, others: Ot
                 return Err(Refusal::Oneself);
             }
         }
-        (Actor::Member(role), after) => {
+        (Actor::Key(_), Some(after)) if after.is_more_than(before) && after.role > MOST_BY_KEY => {
+            return Err(Refusal::ByKey);
+        }
+        (Actor::Member(role) | Actor::Key(role), after) => {
             if !may_regrade(role, before.role, after.map_or(before.role, |after| after.role)) {
                 return Err(Refusal::Above);
             }
@@ -121,6 +133,27 @@ mod tests {
         for after in [active(Role::Owner), suspended(Role::Admin)] {
             assert_eq!(check(Actor::Oneself, admin, Some(after), AMONG_OWNERS), Err(Refusal::Oneself));
         }
+    }
+
+    #[test]
+    fn by_a_key_nobody_becomes_an_admin_or_is_one_again() {
+        let key = Actor::Key(Role::Admin);
+        let (admin, developer) = (active(Role::Admin), active(Role::Developer));
+        for (before, after, expected) in [
+            (developer, active(Role::Admin), Err(Refusal::ByKey)),
+            (developer, active(Role::Owner), Err(Refusal::ByKey)),
+            (suspended(Role::Admin), admin, Err(Refusal::ByKey)),
+            (suspended(Role::Admin), developer, Ok(())),
+            (admin, suspended(Role::Admin), Ok(())),
+            (admin, active(Role::Viewer), Ok(())),
+            (active(Role::Viewer), developer, Ok(())),
+            (suspended(Role::Viewer), active(Role::Viewer), Ok(())),
+            (active(Role::Owner), admin, Err(Refusal::Above)),
+        ] {
+            assert_eq!(check(key, before, Some(after), AMONG_OWNERS), expected, "{before:?} {after:?}");
+        }
+        assert_eq!(check(key, admin, None, AMONG_OWNERS), Ok(()));
+        assert_eq!(check(key, active(Role::Owner), None, AMONG_OWNERS), Err(Refusal::Above));
     }
 
     fn role() -> impl Strategy<Value = Role> {

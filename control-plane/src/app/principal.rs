@@ -58,7 +58,10 @@ pub(super) struct Came {
 pub(super) enum By {
     Password,
     Provider(ProviderId),
-    Key,
+    /// A key; one that is bound acts in one tenant alone.
+    Key {
+        bound: bool,
+    },
 }
 
 /// Why somebody is not let in where they belong.
@@ -85,13 +88,15 @@ impl From<sessions::BelongingRecord> for Membership {
 
 impl Membership {
     /// Why somebody who came like this is not let in, if they are not. An owner may come with password and second factor
-    /// where a provider is required: else nobody could say any more that it is not, once it is gone.
+    /// where a provider is required: else nobody could say any more that it is not, once it is gone. A key is let in there
+    /// that was made for this tenant, by somebody who was let in themselves; one that acts everywhere may have been made
+    /// by somebody who was not.
     pub(super) fn lack(&self, came: Came) -> Option<Lack> {
         if self.suspended {
             return Some(Lack::Suspended);
         }
         let right_way = self.required_provider.is_none_or(|required| match came.by {
-            By::Key => true,
+            By::Key { bound } => bound,
             By::Provider(provider) => provider == required,
             By::Password => self.role == Role::Owner && came.second_factor,
         });
@@ -155,6 +160,9 @@ pub(super) fn allowed<'a>(
     if let Some(lack) = membership.lack(came) {
         let text = match lack {
             Lack::Suspended => "you are suspended in this tenant; its admins can let you in again",
+            Lack::Provider if matches!(came.by, By::Key { .. }) => {
+                "this tenant requires signing in by its provider; a key is let in that was made for this tenant alone"
+            }
             Lack::Provider => {
                 "this tenant requires signing in by its provider; its owners may come with password and second factor"
             }

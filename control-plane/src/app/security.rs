@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::audit::{Action, Entry};
-use super::caller::{Caller, Who};
+use super::caller::{Caller, Principal, Who};
 use super::error::Error;
 use super::tenants::locked;
 use super::{App, Result};
@@ -56,18 +56,14 @@ async fn requirable(tx: &mut Tx, tenant: TenantId, reference: &str) -> Result<Pr
 
 /// That whoever asks more of others than before does it themselves: they would be the first to be shut out.
 fn leads(caller: &Caller, before: PolicyRecord, after: PolicyRecord) -> Result<()> {
-    let (second_factor, provider) = match &caller.who {
-        Who::User(user) => (user.second_factor, user.provider),
-        Who::Key(key) => (key.second_factor, None),
-        Who::Nobody | Who::Admin { .. } => return Ok(()),
-    };
+    let Who::User(Principal { second_factor, provider, .. }) = &caller.who else { return Ok(()) };
     if after.require_second_factor && !second_factor {
         return Err(Error::NotNow(
             "set up a second factor and sign in with it before you require one of others".to_owned(),
         ));
     }
     let newly = after.required_provider.filter(|_| after.required_provider != before.required_provider);
-    if newly.is_some_and(|required| provider != Some(required)) {
+    if newly.is_some_and(|required| *provider != Some(required)) {
         return Err(Error::NotNow(
             "sign in by the provider yourself before you require it of others".to_owned(),
         ));

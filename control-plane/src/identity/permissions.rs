@@ -75,18 +75,22 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     role >= least(permission)
 }
 
-/// Whether an API key can be given it. What makes more keys, says who somebody is, or gives the whole tenant away, is for a person who is
-/// signed in: who finds a key shall not be able to stay, or to take all.
+/// Whether an API key can be given it. What makes more keys, says who somebody is or how they show it, or gives the whole
+/// tenant away, is for a person who is signed in: who finds a key shall not be able to stay, or to take all.
 #[must_use]
 pub const fn for_keys(permission: Permission) -> bool {
     !matches!(
         permission,
-        Permission::OwnershipHandOver
+        Permission::SecurityUpdate
+            | Permission::OwnershipHandOver
             | Permission::KeysRead
             | Permission::KeysManage
             | Permission::ProvidersManage
     )
 }
+
+/// The most that anybody becomes by an API key: who finds one shall not make themselves an admin, who could make more.
+pub const MOST_BY_KEY: Role = Role::Developer;
 
 /// Everything that somebody of this role may, in the table's order.
 pub fn of(role: Role) -> impl Iterator<Item = Permission> {

@@ -97,14 +97,17 @@ fn parse(id: &str) -> Result<KeyId> {
     id.parse().map_err(|_| Error::NotFound("key"))
 }
 
-/// That its maker may give a key these scopes, in this tenant or in one of theirs.
+/// That its maker may give a key these scopes, in this tenant or in one of theirs where they are let in as they came.
 fn grant(me: &Principal, tenant: Option<&str>, scopes: &[Permission]) -> Result<()> {
     for scope in scopes {
         match tenant {
             Some(tenant) => {
                 me.may(tenant, *scope)?;
             }
-            None if me.memberships.iter().any(|one| !one.suspended && allows(one.role, *scope)) => {}
+            None if me
+                .memberships
+                .iter()
+                .any(|one| one.lack(me.came()).is_none() && allows(one.role, *scope)) => {}
             None => return Err(Error::Forbidden(format!("in none of your tenants you may: {scope}"))),
         }
     }

@@ -1,8 +1,8 @@
 //! API keys: who comes by one, and what people do about theirs and their tenant's.
 //!
 //! A key acts for whoever made it: at each use it may do what its scopes name and its maker may in that tenant at that
-//! moment, and no more. What would let whoever finds one stay (making keys, passwords, second factors, sessions), or
-//! take everything (an owner's place), no key can do.
+//! moment, and no more. What would let whoever finds one stay (making keys, passwords, second factors, sessions, what is
+//! asked of those who sign in, an admin's place), or take everything (an owner's place), no key can do.
 
 mod manage;
 mod recognise;
@@ -30,6 +30,8 @@ pub struct Key {
     pub name: String,
     /// Who made it.
     pub user: UserId,
+    /// Whether it acts in one tenant alone.
+    pub bound: bool,
     pub email: Email,
     /// Whether they gave a second factor when they made it.
     pub second_factor: bool,
@@ -52,7 +54,7 @@ impl Key {
     /// # Errors
     /// `NotFound` where they are no member or it does not act; `Forbidden` for what one of them may not.
     pub fn may(&self, reference: &str, permission: Permission) -> Result<&Membership> {
-        let came = Came { second_factor: self.second_factor, by: By::Key };
+        let came = Came { second_factor: self.second_factor, by: By::Key { bound: self.bound } };
         let membership = allowed(&self.memberships, came, reference, permission)?;
         if !for_keys(permission) {
             return Err(Error::Forbidden(format!(
@@ -100,6 +102,7 @@ mod tests {
             prefix: KeyPrefix::random(),
             name: "deploy".to_owned(),
             user: UserId::random(),
+            bound: true,
             email: "ada@example.com".parse().expect("an address"),
             second_factor: false,
             scopes: scopes.to_vec(),
@@ -130,12 +133,21 @@ mod tests {
         assert!(matches!(key.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
         key.second_factor = true;
         assert!(key.may("acme", Permission::TenantRead).is_ok());
-        key.memberships[0].required_provider = Some(ProviderId::random());
-        assert!(
-            key.may("acme", Permission::TenantRead).is_ok(),
-            "programs go on where a provider is required"
-        );
         key.memberships[0].suspended = true;
         assert!(matches!(key.may("acme", Permission::TenantRead), Err(Error::Forbidden(_))));
+    }
+
+    #[test]
+    fn where_a_provider_is_required_a_key_goes_on_that_was_made_for_the_tenant_and_no_other() {
+        for role in Role::ALL {
+            for second_factor in [false, true] {
+                let mut key = Key { second_factor, ..key(*role, Permission::ALL) };
+                key.memberships[0].required_provider = Some(ProviderId::random());
+                assert!(key.may("acme", Permission::TenantRead).is_ok(), "{role}");
+                key.bound = false;
+                let refused = key.may("acme", Permission::TenantRead);
+                assert!(matches!(refused, Err(Error::Forbidden(_))), "{role} {second_factor}");
+            }
+        }
     }
 }

@@ -151,6 +151,7 @@ impl App {
             prefix: prefix.clone(),
             name: holder.name,
             user: holder.user_id,
+            bound: holder.tenant_id.is_some(),
             email: holder.email,
             second_factor: holder.second_factor,
             // A word that is no permission any more allows nothing.

@@ -51,9 +51,7 @@ impl App {
         let mut tx = self.store.begin(permit.scope).await?;
         let tenant = locked(&mut tx, permit.tenant).await?;
         let permit = Self::still_may(&mut tx, caller, &permit, Permission::SignupsDecide).await?;
-        if permit.role.is_some_and(|own| role > own) {
-            return Err(Error::Forbidden("nobody gives a role that is above their own".to_owned()));
-        }
+        permit.may_give(role)?;
         let signup = signups::get(&mut tx, id).await.or_not_found("signup")?;
         of_tenant(&signup, &permit)?;
         let signup = pending(&mut tx, id).await?;

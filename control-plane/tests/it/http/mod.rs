@@ -1,7 +1,8 @@
 //! The API against a real registry, through the real router.
 
 mod admin_second_factor;
-mod api_key_signatures;
+mod api_key_powers;
+pub mod api_key_signatures;
 mod api_keys;
 mod audit;
 mod errors;

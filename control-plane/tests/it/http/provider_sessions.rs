@@ -1,7 +1,6 @@
 //! Sessions that came by a provider: a tenant's own is good in that tenant alone, and one that is required is the way in.
 
 use axum::http::Method;
-use control_plane::identity::permissions::Permission;
 use control_plane::model::role::Role;
 use serde_json::{Value, json};
 
@@ -117,9 +116,6 @@ async fn a_provider_that_is_required_is_the_way_in_and_owners_have_another() {
     let (by_other, other_cookie) = world.visitor("acme", Role::Owner).await;
     world.came_by(&by_other, other).await;
     let before = world.signed_in(&client, &admin_cookie).await;
-    let scopes = json!({"name": "deploy", "scopes": [Permission::TenantRead]});
-    let key = admin.post(&world, "/api/v1/tenants/acme/keys", scopes).await.expect(201).body;
-    let key = key["secret"].as_str().expect("a key").to_owned();
 
     // who did not come by it would shut themselves out; what is not there cannot be required
     let required = json!({"required_provider": "entra"});
@@ -142,7 +138,6 @@ async fn a_provider_that_is_required_is_the_way_in_and_owners_have_another() {
         let me = person.get(&world, "/api/v1/me").await.expect(200).body;
         assert_eq!(me["memberships"][0]["required_provider"], json!(provider));
     }
-    world.ask_as(&key, Method::GET, "/api/v1/tenants/acme", None).await.expect(200);
     // apps obey, also with what they were given before
     for cookie in [&admin_cookie, &other_cookie] {
         let answer = world.authorize(&client.asks(), cookie).await;
@@ -256,4 +251,47 @@ async fn a_session_by_a_provider_ends_after_its_hours_whatever_prolongs_it() {
         .await
         .expect("a session");
     refresh(&tokens).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_key_is_let_in_where_a_provider_is_required_if_it_was_made_for_that_tenant_by_whoever_was_let_in() {
+    let world = World::start().await;
+    world.make("acme").await;
+    world.make("globex").await;
+    let provider = world.put_provider(None, "main").await;
+    let admin = world.member("acme", Role::Admin).await;
+    let by_it = world.member("acme", Role::Admin).await;
+    world.came_by(&by_it, provider).await;
+    let (mine, acmes) = ("/api/v1/me/keys", "/api/v1/tenants/acme/keys");
+    let wish = |tenant: Option<&str>| json!({"name": "x", "scopes": ["tenant.read"], "tenant": tenant});
+    let (wide, before) = world.key_with(&admin, mine, wish(None)).await;
+    let (bound, bound_before) = world.key_with(&admin, mine, wish(Some("acme"))).await;
+    let (_, tenants_before) = world.key(&admin, acmes, &["tenant.read"]).await;
+    let required = json!({"required_provider": "main"});
+    by_it.patch(&world, SECURITY, required).await.expect(200);
+
+    // what was made for the tenant while its maker was let in goes on; what is good anywhere is not let in
+    let acme = "/api/v1/tenants/acme";
+    assert_eq!(world.with_key(&bound_before, acme).await, 200);
+    assert_eq!(world.with_key(&tenants_before, acme).await, 200);
+    let refused = world.ask_as(&before, Method::GET, acme, None).await.expect(403);
+    assert!(refused.text.contains("made for this tenant"), "{}", refused.text);
+    // who is not let in makes none that is, nor has one take another's place
+    admin.post(&world, mine, wish(Some("acme"))).await.expect(403);
+    admin.post(&world, acmes, json!({"name": "x", "scopes": ["tenant.read"]})).await.expect(403);
+    admin.post(&world, mine, wish(None)).await.expect(403);
+    for id in [&wide, &bound] {
+        admin.post(&world, &format!("{mine}/{id}/rotate"), json!({})).await.expect(403);
+    }
+    // who is let in elsewhere makes one that is good there
+    world.join(&admin, "globex", Role::Member).await;
+    world.until(&admin, "/api/v1/tenants/globex", 200).await;
+    let (_, elsewhere) = world.key_with(&admin, mine, wish(None)).await;
+    assert_eq!(world.with_key(&elsewhere, "/api/v1/tenants/globex").await, 200);
+    assert_eq!(world.with_key(&elsewhere, acme).await, 403);
+    // and who came by the provider makes one for the tenant, but none that is good everywhere is let in
+    let (_, by_provider) = world.key_with(&by_it, mine, wish(Some("acme"))).await;
+    assert_eq!(world.with_key(&by_provider, acme).await, 200);
+    let (_, unbound) = world.key_with(&by_it, mine, wish(None)).await;
+    assert_eq!(world.with_key(&unbound, acme).await, 403);
 }
