@@ -25,6 +25,7 @@ mod release;
 mod role;
 mod roles;
 mod second_factor;
+mod secret;
 mod serve;
 mod signup;
 mod status;
@@ -90,16 +91,10 @@ pub struct Global {
     /// The API's address [default: http://admin.<domain>:<port>]
     #[arg(long, global = true, value_name = "URL", env = "FREEHOLD_URL", help_heading = "API")]
     pub url: Option<String>,
-    /// The token to present; otherwise one is obtained with the stored admin password
-    #[arg(
-        long,
-        global = true,
-        value_name = "TOKEN",
-        env = "FREEHOLD_TOKEN",
-        hide_env_values = true,
-        help_heading = "API"
-    )]
-    pub token: Option<String>,
+    /// A file with the token to present, - for standard input; otherwise that in FREEHOLD_TOKEN, or one that is obtained
+    /// with the stored admin password
+    #[arg(long, global = true, value_name = "FILE", help_heading = "API")]
+    pub token_file: Option<PathBuf>,
     /// Print JSON, for scripts
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,

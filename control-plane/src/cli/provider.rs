@@ -1,13 +1,12 @@
 //! `freehold provider`: OpenID providers that people sign in by.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Call, Client, encode, read};
-use super::{Error, Exit, Session, output, table};
+use super::{Error, Session, output, secret, table};
 use crate::http::v1::types::Page;
 use crate::http::v1::types::providers::{NewProvider, Provider, ProviderChange, ProviderCheck};
 use crate::model::provider::ClaimMap;
@@ -48,6 +47,7 @@ pub enum Command {
         of: Of,
     },
     /// Change a provider; what is not given stays
+    #[command(visible_alias = "update")]
     Set {
         /// The provider's name
         name: String,
@@ -139,7 +139,7 @@ impl Of {
 
 impl More {
     fn secret(&self) -> Result<Option<String>, Error> {
-        self.secret_file.as_deref().map(secret).transpose()
+        self.secret_file.as_deref().map(secret::read).transpose()
     }
 
     fn claims(&self) -> Result<Option<ClaimMap>, Error> {
@@ -148,17 +148,6 @@ impl More {
         };
         self.claims.as_ref().map(parse).transpose()
     }
-}
-
-fn secret(file: &Path) -> Result<String, Error> {
-    let mut text = String::new();
-    let done = if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).map(|_| ())
-    } else {
-        std::fs::read_to_string(file).map(|read| text = read)
-    };
-    done.map_err(|error| Error::new(Exit::Failed, format!("{}: {error}", file.display())))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 pub(super) async fn run(command: Command, session: &Session) -> Result<(), Error> {

@@ -211,7 +211,26 @@ pub async fn get(tx: &mut Tx, whose: Whose, id: KeyId) -> Result<KeyRecord> {
         .await?)
 }
 
-/// The same, which nobody else changes until the transaction ends.
+/// The id of the key of this prefix among somebody's.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn by_prefix(tx: &mut Tx, whose: Whose, prefix: &KeyPrefix) -> Result<KeyId> {
+    let (kind, user, tenant) = whose.parts();
+    Ok(sqlx::query_scalar(concat!(
+        "select k.id from freehold.api_keys k where ",
+        of_whom!(),
+        " and k.prefix = $4"
+    ))
+    .bind(kind)
+    .bind(user)
+    .bind(tenant)
+    .bind(prefix)
+    .fetch_one(tx.sql())
+    .await?)
+}
+
+/// One of somebody's keys, which nobody else changes until the transaction ends.
 ///
 /// # Errors
 /// [`Error::NotFound`].

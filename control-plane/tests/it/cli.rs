@@ -299,10 +299,13 @@ async fn how_it_ends_is_told_by_the_exit_code() {
     assert!(err.contains("https"), "{err}");
     let (_, err) = freehold.ends(4, &["tenant", "create", "Acme", "--slug", "taken"]).await;
     assert!(err.contains("It is taken already\n  slug: taken is taken"), "{err}");
-    let (_, err) = freehold.ends(5, &["plan", "list", "--token", "bad"]).await;
+    for token in ["bad", "good"] {
+        std::fs::write(freehold.home().join(token), token).expect("a file");
+    }
+    let (_, err) = freehold.ends(5, &["plan", "list", "--token-file", "bad"]).await;
     assert!(err.contains("the token is not valid") && err.contains("freehold token"), "{err}");
     // Nothing listens on the first of the ports that only the system's own services may use.
-    let nobody = ["plan", "list", "--token", "good", "--url", "http://127.0.0.1:1"];
+    let nobody = ["plan", "list", "--token-file", "good", "--url", "http://127.0.0.1:1"];
     let (_, err) = freehold.ends(5, &nobody).await;
     assert!(err.contains("cannot be reached"), "{err}");
     freehold.ends(0, &["--help"]).await;

@@ -12,10 +12,10 @@ use super::super::rules::{self, Findings};
 use super::super::tenants::locked;
 use super::super::{App, Result};
 use super::shown;
-use crate::identity::api_keys::ApiKey;
+use crate::identity::api_keys::{ApiKey, MARK};
 use crate::identity::permissions::{Permission, allows, for_keys};
 use crate::model::api_key::{KeyKind, KeyStatus};
-use crate::model::ids::{KeyId, TenantId};
+use crate::model::ids::{KeyId, KeyPrefix, TenantId};
 use crate::model::letter::Letter;
 use crate::store::api_keys::{self, Kept, KeyRecord, NewKey, Whose};
 use crate::store::{Scope, Tx, mails};
@@ -93,8 +93,16 @@ fn told(key: &KeyRecord) -> Value {
     })
 }
 
-fn parse(id: &str) -> Result<KeyId> {
-    id.parse().map_err(|_| Error::NotFound("key"))
+/// The id of somebody's key: told by it, or by the key's public name, which is all that whoever finds one knows of it.
+async fn id_of(tx: &mut Tx, whose: Whose, reference: &str) -> Result<KeyId> {
+    let not_there = || Error::NotFound("key");
+    match reference.strip_prefix(MARK) {
+        Some(prefix) => {
+            let prefix: KeyPrefix = prefix.parse().map_err(|_| not_there())?;
+            api_keys::by_prefix(tx, whose, &prefix).await.or_not_found("key")
+        }
+        None => reference.parse().map_err(|_| not_there()),
+    }
 }
 
 /// That its maker may give a key these scopes, in this tenant or in one of theirs where they are let in as they came.
@@ -167,6 +175,19 @@ impl App {
         Ok(keys)
     }
 
+    /// One of somebody's keys, by its id or public name.
+    ///
+    /// # Errors
+    /// As [`App::api_keys`]; `NotFound` when there is none.
+    pub async fn api_key(&self, caller: &Caller, of: Of<'_>, key: &str) -> Result<KeyRecord> {
+        let place = self.key_place(caller, of, Permission::KeysRead).await?;
+        let mut tx = self.store.begin(place.scope).await?;
+        let id = id_of(&mut tx, place.whose, key).await?;
+        let key = api_keys::get(&mut tx, place.whose, id).await.or_not_found("key")?;
+        tx.commit().await?;
+        Ok(key)
+    }
+
     /// Makes a key.
     ///
     /// # Errors
@@ -233,16 +254,16 @@ impl App {
     /// # Errors
     /// `Invalid` for what cannot be; `Forbidden` for a scope that its new maker does not have; `NotNow` for one that is
     /// replaced already or good no more.
-    pub async fn rotate_key(&self, caller: &Caller, of: Of<'_>, id: &str, turn: Turn) -> Result<Rotated> {
+    pub async fn rotate_key(&self, caller: &Caller, of: Of<'_>, key: &str, turn: Turn) -> Result<Rotated> {
         let place = self.key_place(caller, of, Permission::KeysManage).await?;
         let (me, settings) = (caller.signed_in()?, &self.settings.api_keys);
-        let id = parse(id)?;
         let mut findings = Findings::default();
         let overlap = turn.overlap_hours.unwrap_or(settings.overlap_hours);
         let overlap = findings.take("overlap_hours", within(overlap, 0, OVERLAP_HOURS)).unwrap_or_default();
         let days = turn.days.map(|days| findings.take("expires_in_days", within(days, 1, settings.max_days)));
         findings.done()?;
         let mut tx = self.begin_with_keys(caller, &place).await?;
+        let id = id_of(&mut tx, place.whose, key).await?;
         let before = api_keys::hold(&mut tx, place.whose, id).await.or_not_found("key")?;
         match before.status {
             KeyStatus::Active => {}
@@ -290,10 +311,10 @@ impl App {
     ///
     /// # Errors
     /// `NotFound` for one that is not there, or is over already.
-    pub async fn revoke_key(&self, caller: &Caller, of: Of<'_>, id: &str) -> Result<()> {
+    pub async fn revoke_key(&self, caller: &Caller, of: Of<'_>, key: &str) -> Result<()> {
         let place = self.key_place(caller, of, Permission::KeysManage).await?;
-        let id = parse(id)?;
         let mut tx = self.begin_with_keys(caller, &place).await?;
+        let id = id_of(&mut tx, place.whose, key).await?;
         let key = api_keys::hold(&mut tx, place.whose, id).await.or_not_found("key")?;
         if matches!(key.status, KeyStatus::Revoked | KeyStatus::Expired) {
             return Err(Error::NotFound("key"));

@@ -40,7 +40,7 @@ impl Address {
             return Err(wrong("has a path; only host and port are expected"));
         }
         if authority.contains('@') {
-            return Err(wrong("holds credentials; use --token"));
+            return Err(wrong("holds credentials; use --token-file or FREEHOLD_TOKEN"));
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Error, Exit, Session};
+use super::{Error, Exit, Session, secret};
 use crate::http::error::Problem;
 
 use address::Address;
@@ -27,6 +27,8 @@ pub(super) use address::encode;
 pub(super) use events::{Event, Events};
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// The variable that a token can be given in.
+const TOKEN: &str = "FREEHOLD_TOKEN";
 /// A deadline for the whole of an answer that is no stream.
 const ANSWER: Duration = Duration::from_secs(30);
 /// The largest answer that is read, in bytes.
@@ -95,17 +97,19 @@ impl Call {
 
 impl<'a> Client<'a> {
     /// # Errors
-    /// [`Exit::Usage`] when the address is not one that can be spoken to.
+    /// [`Exit::Usage`] when the address is not one that can be spoken to; [`Exit::Failed`] when the token's file cannot be
+    /// read.
     pub(super) fn new(session: &'a Session) -> Result<Self, Error> {
         let address = match &session.global.url {
             Some(url) => Address::parse(url)?,
             None => Address::parse(&session.config.url_of(&session.config.admin_host()))?,
         };
-        let token = match &session.global.token {
-            Some(token) => OnceCell::new_with(Some(SecretString::from(token.trim().to_owned()))),
-            None => OnceCell::new(),
+        let token = match &session.global.token_file {
+            Some(file) => Some(secret::read(file)?),
+            None => std::env::var(TOKEN).ok(),
         };
-        Ok(Self { session, address, token })
+        let token = token.map(|token| SecretString::from(token.trim().to_owned()));
+        Ok(Self { session, address, token: OnceCell::new_with(token) })
     }
 
     /// Sends a request as the admin and reads the answer.

@@ -61,7 +61,7 @@ impl Client<'_> {
                 .map_err(|error| Error::new(Exit::Unreachable, format!("no password was read: {error}")));
         }
         Err(Error::new(Exit::Unreachable, format!("no password is known for {email} at {}", self.address)).advise(
-            format!("give a token with --token or FREEHOLD_TOKEN, or --home with the installation's directory (looked for {})", file.display()),
+            format!("give a token with --token-file or FREEHOLD_TOKEN, or --home with the installation's directory (looked for {})", file.display()),
         ))
     }
 }

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod list;
+mod security;
 mod settings;
 mod update;
 
@@ -57,6 +58,13 @@ pub enum Command {
     },
     /// Change a tenant's name and settings
     Update(update::Arguments),
+    /// Show what a tenant asks of those who sign in or want to join
+    Security {
+        /// Its slug or id
+        tenant: String,
+    },
+    /// Change what a tenant asks of those who sign in or want to join
+    SetSecurity(security::Arguments),
     /// Try again what a person has put right; for a tenant that is stuck
     Retry(Move),
     /// Take a deletion back, before the retention has passed
@@ -100,6 +108,8 @@ pub(super) async fn run(command: Command, session: &Session) -> Result<(), Error
             finish(&client, session, answer, wait).await
         }
         Command::Update(arguments) => update::run(&arguments, &client, session).await,
+        Command::Security { tenant } => security::get(&tenant, &client, session).await,
+        Command::SetSecurity(arguments) => security::set(arguments, &client, session).await,
         Command::Delete(arguments) => delete::run(&arguments, &client, session).await,
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Call, Client, Error, Session, told};
-use crate::cli::Exit;
+use crate::cli::{Exit, secret};
 use crate::http::v1::types::people::Register;
 
 /// Options of `freehold user create`.
@@ -21,7 +21,7 @@ pub struct Arguments {
     /// What people call them
     #[arg(long)]
     name: String,
-    /// A file with their first password; asked for otherwise
+    /// A file with their first password, - for standard input; asked for otherwise
     #[arg(long)]
     password_file: Option<PathBuf>,
 }
@@ -38,9 +38,7 @@ pub(super) async fn run(arguments: &Arguments, client: &Client<'_>, session: &Se
 
 fn password(arguments: &Arguments) -> Result<String, Error> {
     if let Some(file) = &arguments.password_file {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Error::new(Exit::Failed, format!("{}: {error}", file.display())))?;
-        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        return secret::read(file);
     }
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return rpassword::prompt_password(format!("First password of {}: ", arguments.email))

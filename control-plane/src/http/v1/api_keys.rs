@@ -92,10 +92,24 @@ pub(super) async fn create_mine(
     detached(async move { state.app.create_key(&caller, Of::Me, &wish).await }).await.map(made)
 }
 
+/// A key of mine.
+#[utoipa::path(
+    get, path = "/me/keys/{key}", tag = "keys", operation_id = "my_key",
+    params(("key" = String, Path, description = "Its id, or its public name: `fhk_` and the ten characters.")),
+    responses((status = 200, description = "Without its secret.", body = ApiKey), Guarded, Ranked, Named)
+)]
+pub(super) async fn one_of_mine(
+    State(state): State<AppState>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ApiKey>, Problem> {
+    Ok(axum::Json(key(state.app.api_key(&caller, Of::Me, &id).await?)))
+}
+
 /// Revoke a key of mine, and the one before it. It ends at once.
 #[utoipa::path(
     delete, path = "/me/keys/{key}", tag = "keys", operation_id = "revoke_my_key",
-    params(("key" = uuid::Uuid, Path, description = "Its id.")),
+    params(("key" = String, Path, description = "Its id, or its public name: `fhk_` and the ten characters.")),
     responses((status = 204, description = "It is good for nothing any more."), Guarded, Ranked, Named)
 )]
 pub(super) async fn revoke_mine(
@@ -110,7 +124,7 @@ pub(super) async fn revoke_mine(
 /// Make a key that takes the place of one of mine.
 #[utoipa::path(
     post, path = "/me/keys/{key}/rotate", tag = "keys", operation_id = "rotate_my_key", request_body = Rotation,
-    params(("key" = uuid::Uuid, Path, description = "Its id.")),
+    params(("key" = String, Path, description = "Its id, or its public name: `fhk_` and the ten characters.")),
     responses(
         (status = 201, description = "The new one; its secret is told this once.", body = RotatedKey),
         (status = 409, description = "It is replaced already, or good no more.", body = Problem, content_type = "application/problem+json"),
@@ -168,12 +182,29 @@ pub(super) async fn create(
     detached(async move { state.app.create_key(&caller, Of::Tenant(&tenant), &wish).await }).await.map(made)
 }
 
+/// A key of the tenant.
+#[utoipa::path(
+    get, path = "/tenants/{tenant}/keys/{key}", tag = "keys", operation_id = "get_key",
+    params(
+        ("tenant" = String, Path, description = "Its slug or id."),
+        ("key" = String, Path, description = "The key's id, or its public name: `fhk_` and the ten characters."),
+    ),
+    responses((status = 200, description = "Without its secret.", body = ApiKey), Guarded, Ranked, Named)
+)]
+pub(super) async fn get(
+    State(state): State<AppState>,
+    Caller(caller): Caller,
+    Path((tenant, id)): Path<(String, String)>,
+) -> Result<axum::Json<ApiKey>, Problem> {
+    Ok(axum::Json(key(state.app.api_key(&caller, Of::Tenant(&tenant), &id).await?)))
+}
+
 /// Revoke a key of the tenant, and the one before it. It ends at once.
 #[utoipa::path(
     delete, path = "/tenants/{tenant}/keys/{key}", tag = "keys", operation_id = "revoke_key",
     params(
         ("tenant" = String, Path, description = "Its slug or id."),
-        ("key" = uuid::Uuid, Path, description = "The key's id."),
+        ("key" = String, Path, description = "The key's id, or its public name: `fhk_` and the ten characters."),
     ),
     responses((status = 204, description = "It is good for nothing any more."), Guarded, Ranked, Named)
 )]
@@ -192,7 +223,7 @@ pub(super) async fn revoke(
     request_body = Rotation,
     params(
         ("tenant" = String, Path, description = "Its slug or id."),
-        ("key" = uuid::Uuid, Path, description = "The key's id."),
+        ("key" = String, Path, description = "The key's id, or its public name: `fhk_` and the ten characters."),
     ),
     responses(
         (status = 201, description = "The new one; its secret is told this once.", body = RotatedKey),

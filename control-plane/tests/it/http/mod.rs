@@ -9,6 +9,7 @@ mod errors;
 mod events;
 mod foreign_tokens;
 mod invitations;
+mod keys_cli;
 mod limits;
 mod load;
 mod load_api_keys;

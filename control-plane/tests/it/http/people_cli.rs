@@ -1,5 +1,9 @@
 //! `freehold member`, `invite`, `signup`, `user`, `provider`, `mail` and `audit` against the real API, over a socket.
 
+use std::sync::{Arc, Mutex};
+
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use control_plane::model::role::Role;
 use control_plane::store::{Scope, identities};
 use serde_json::{Value, json};
@@ -11,29 +15,44 @@ use super::people_second_factor::code;
 use super::{PASSWORD, World};
 
 /// The command line as a platform admin has it.
-struct Freehold {
-    home: tempfile::TempDir,
-    url: String,
-    token: String,
-    second_factor: String,
+pub(super) struct Freehold {
+    pub(super) home: tempfile::TempDir,
+    pub(super) url: String,
+    pub(super) token: String,
+    pub(super) second_factor: String,
+    /// What the API was asked for, in order: method and target.
+    pub(super) asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Freehold {
-    async fn of(world: &World) -> Self {
+    pub(super) async fn of(world: &World) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://admin.freehold.localhost:{}", listener.local_addr().expect("bound").port());
-        let router = world.router.clone();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&asked);
+        let note = from_fn(move |request: Request, next: Next| {
+            let target = format!("{} {}", request.method(), request.uri());
+            log.lock().expect("nobody failed").push(target);
+            next.run(request)
+        });
+        let router = world.router.clone().layer(note);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self {
             home: tempfile::tempdir().expect("a directory"),
             url,
             token: world.token.clone(),
             second_factor: String::new(),
+            asked,
         }
     }
 
     /// Runs it, expects this exit code, and gives standard output.
-    async fn ends(&self, code: i32, arguments: &[&str]) -> String {
+    pub(super) async fn ends(&self, code: i32, arguments: &[&str]) -> String {
+        self.says(code, arguments).await.0
+    }
+
+    /// The same, with standard error.
+    pub(super) async fn says(&self, code: i32, arguments: &[&str]) -> (String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
         command
             .env_clear()
@@ -56,10 +75,10 @@ impl Freehold {
             .expect("it runs");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
-        out.into_owned()
+        (out.into_owned(), err.into_owned())
     }
 
-    async fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) async fn json(&self, arguments: &[&str]) -> Value {
         let out = self.ends(0, &[arguments, &["--json"]].concat()).await;
         serde_json::from_str(&out).expect("JSON")
     }
@@ -195,39 +214,6 @@ async fn an_admin_sets_a_second_factor_up_from_the_command_line() {
 }
 
 #[tokio::test]
-async fn keys_are_made_rotated_and_revoked_from_the_command_line() {
-    let world = World::start().await;
-    world.make("acme").await;
-    let admin = world.member("acme", Role::Admin).await;
-    let freehold = Freehold { token: admin.token.clone(), ..Freehold::of(&world).await };
-    let of = ["--tenant", "acme"];
-    let create = ["key", "create", "deploy", "--scope", "tenant.read,members.read"];
-    let secret = freehold.ends(0, &[&create[..], &of].concat()).await;
-    // nothing but the secret, so that it can be kept without being seen
-    let secret = secret.strip_suffix('\n').expect("a line");
-    assert_eq!(world.with_key(secret, "/api/v1/tenants/acme/members").await, 200);
-    // the key is a token for the command line, too
-    let by_key = Freehold { token: secret.to_owned(), ..Freehold::of(&world).await };
-    assert_eq!(by_key.json(&["member", "list", "acme"]).await[0]["email"], admin.email);
-    by_key.ends(5, &["key", "list", "--tenant", "acme"]).await;
-    let listed = freehold.json(&[&["key", "list"], &of[..]].concat()).await;
-    let id = listed[0]["id"].as_str().expect("an id").to_owned();
-    let rotated = freehold.json(&[&["key", "rotate", &id, "--overlap", "0"], &of[..]].concat()).await;
-    assert_eq!(world.with_key(secret, "/api/v1/tenants/acme").await, 401);
-    let next = rotated["key"]["id"].as_str().expect("an id");
-    let table = freehold.ends(0, &[&["key", "list"], &of[..]].concat()).await;
-    assert!(table.starts_with("NAME") && table.contains("expired") && table.contains("active"), "{table}");
-    freehold.ends(0, &[&["key", "revoke", next], &of[..]].concat()).await;
-    freehold.ends(3, &[&["key", "revoke", next], &of[..]].concat()).await;
-    freehold
-        .ends(0, &["key", "create", "mine", "--scope", "tenant.read", "--only-in", "acme", "--days", "3"])
-        .await;
-    freehold.ends(2, &["key", "create", "mine", "--scope", "everything"]).await;
-    freehold.ends(4, &["key", "create", "mine", "--scope", "keys.manage"]).await;
-    assert_eq!(freehold.json(&["key", "list"]).await.as_array().map(Vec::len), Some(1));
-}
-
-#[tokio::test]
 async fn an_operator_sees_by_which_providers_somebody_is_known_and_unlinks_them() {
     let world = World::start().await;
     let freehold = Freehold::of(&world).await;
@@ -275,7 +261,7 @@ async fn providers_are_run_from_the_command_line() {
     freehold.ends(2, &add("other", &["--claims", "{\"emial\": 1}"])).await;
     freehold.ends(4, &add("other", &["--tenant", "acme", "--trust-email"])).await;
     freehold.ends(1, &add("other", &["--secret-file", "nowhere.txt"])).await;
-    let set = ["provider", "set", "entra", "--enable", "--title", "Ours", "--no-secret"];
+    let set = ["provider", "update", "entra", "--enable", "--title", "Ours", "--no-secret"];
     let changed = freehold.json(&[&set[..], &of_acme].concat()).await;
     assert_eq!((&changed["enabled"], &changed["has_secret"]), (&json!(true), &json!(false)));
     assert_eq!(changed["claims"]["default_role"], "member");
@@ -289,4 +275,32 @@ async fn providers_are_run_from_the_command_line() {
     freehold.ends(3, &["provider", "check", "other"]).await;
     freehold.ends(0, &["provider", "remove", "main"]).await;
     freehold.ends(3, &["provider", "show", "main"]).await;
+}
+
+#[tokio::test]
+async fn what_a_tenant_asks_of_people_is_set_from_the_command_line() {
+    let world = World::start().await;
+    world.make("acme").await;
+    let provider = world.put_provider(Some("acme"), "entra").await;
+    let freehold = Freehold::of(&world).await;
+    let shown = freehold.json(&["tenant", "security", "acme"]).await;
+    assert_eq!((&shown["required_provider"], &shown["require_second_factor"]), (&Value::Null, &json!(false)));
+    let set = ["tenant", "set-security", "acme"];
+    let (_, told) = freehold.says(2, &set).await;
+    assert!(told.contains("nothing to change") && told.contains("--provider"), "{told}");
+    freehold.ends(2, &[&set[..], &["--provider", "entra", "--no-provider"]].concat()).await;
+    freehold.ends(2, &[&set[..], &["--signups", "sometimes"]].concat()).await;
+    let (_, told) = freehold.says(4, &[&set[..], &["--provider", "nowhere"]].concat()).await;
+    assert!(told.contains("required_provider"), "{told}");
+    let changed = freehold.json(&[&set[..], &["--provider", "entra", "--second-factor"]].concat()).await;
+    assert_eq!(changed["required_provider"], json!(provider));
+    assert_eq!((&changed["require_second_factor"], &changed["signups"]), (&json!(true), &shown["signups"]));
+    let told = freehold.ends(0, &["tenant", "security", "acme"]).await;
+    assert!(told.contains("entra") && told.contains("required"), "{told}");
+    let changed = freehold.json(&[&set[..], &["--no-provider", "--signups", "manual"]].concat()).await;
+    assert_eq!((&changed["required_provider"], &changed["signups"]), (&Value::Null, &json!("manual")));
+    assert_eq!(changed["require_second_factor"], true);
+    let told = freehold.ends(0, &[&set[..], &["--no-second-factor"]].concat()).await;
+    assert!(told.contains("manual") && !told.contains("entra"), "{told}");
+    freehold.ends(3, &["tenant", "security", "nowhere"]).await;
 }
