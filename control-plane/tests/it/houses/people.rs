@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::installation::Installation;
 use super::providers::{Elsewhere, somebody_comes_by_one};
 use super::tenants::Admin;
-use super::visitor;
+use super::visitor::{self, Answer};
+use crate::http::api_key_signatures::Signing;
 use crate::http::pages_seen::seen;
 use crate::support::browser::Browser;
 
@@ -33,19 +34,58 @@ async fn with_people(admin: &Admin<'_>) {
     assert!(put.status.is_success(), "{put:?}");
 }
 
-/// Ends every session that the member has, from elsewhere.
-async fn signs_out_everywhere(installation: &Installation) {
-    let host = &installation.domain;
-    let body = json!({"email": MEMBER, "password": PASSWORD}).to_string();
-    let headers = [("content-type", "application/json")];
-    let send = async |method, path: &str, headers: &[(&str, &str)], body| {
-        visitor::send(installation.port, method, host, path, headers, body).await.expect("an answer")
-    };
-    let signed_in = send(Method::POST, "/api/v1/auth/login", &headers, body).await;
-    let bearer = format!("Bearer {}", signed_in.json()["access_token"].as_str().expect("a token"));
-    let ended =
-        send(Method::DELETE, "/api/v1/me/sessions", &[("authorization", &bearer)], String::new()).await;
-    assert!(ended.status.is_success(), "{ended:?}");
+/// The member at the API, by way of the edge.
+struct Member<'a> {
+    installation: &'a Installation,
+    bearer: String,
+}
+
+impl<'a> Member<'a> {
+    async fn signed_in(installation: &'a Installation) -> Self {
+        let own = Self { installation, bearer: String::new() };
+        let body = json!({"email": MEMBER, "password": PASSWORD});
+        let signed_in = own.send(Method::POST, "/api/v1/auth/login", &[], body.to_string()).await;
+        let token = signed_in.json()["access_token"].as_str().expect("a token").to_owned();
+        Self { bearer: format!("Bearer {token}"), ..own }
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let headers = [headers, &[("content-type", "application/json")]].concat();
+        let (port, host) = (self.installation.port, &self.installation.domain);
+        visitor::send(port, method, host, path, &headers, body).await.expect("an answer")
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: String) -> Answer {
+        self.send(method, path, &[("authorization", &self.bearer)], body).await
+    }
+
+    /// A request that was signed is behind the edge what it was before it: with its query, and with what stands there for
+    /// a space.
+    async fn signs_requests(&self) {
+        let wish = json!({"name": "robot", "scopes": ["members.read"], "tenant": "acme", "signs": true});
+        let made = self.ask(Method::POST, "/api/v1/me/keys", wish.to_string()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        let secret = made.json()["secret"].as_str().expect("a secret").to_owned();
+        let members = "/api/v1/tenants/acme/members";
+        for (target, status) in [
+            (format!("{members}?search=Mia%20M&role=member%2Cviewer"), StatusCode::OK),
+            (format!("{members}/nobody%20here"), StatusCode::NOT_FOUND),
+        ] {
+            let signed = Signing::new(Method::GET, &target, "", &secret).headers();
+            let headers = signed.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let answer = self.send(Method::GET, &target, &headers, String::new()).await;
+            assert_eq!(answer.status, status, "{target}: {answer:?}");
+            // and another one is not
+            let other = self.send(Method::GET, &target.replace("%20", "+"), &headers, String::new()).await;
+            assert_eq!(other.status, StatusCode::UNAUTHORIZED, "{other:?}");
+        }
+    }
+
+    /// Ends every session that they have.
+    async fn signs_out_everywhere(&self) {
+        let ended = self.ask(Method::DELETE, "/api/v1/me/sessions", String::new()).await;
+        assert!(ended.status.is_success(), "{ended:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +137,9 @@ async fn a_member_comes_in_works_and_is_out_when_they_end_their_sessions() {
     // Ended everywhere, they are out of the app within seconds.
     browser.go(&at("acme")).await;
     browser.until_text(".present", "Mia Member").await;
-    signs_out_everywhere(&installation).await;
+    let member = Member::signed_in(&installation).await;
+    member.signs_requests().await;
+    member.signs_out_everywhere().await;
     let ended = Instant::now();
     loop {
         browser.go(&at("acme")).await;

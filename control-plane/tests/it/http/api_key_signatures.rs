@@ -1,6 +1,5 @@
 //! Signed requests: whoever has the key signs one request, and nobody makes another of it.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -25,7 +24,7 @@ const ACME: &str = "/api/v1/tenants/acme";
 
 /// A request as its sender signs it.
 #[derive(Clone)]
-struct Signing {
+pub struct Signing {
     method: Method,
     target: String,
     body: String,
@@ -35,7 +34,7 @@ struct Signing {
 }
 
 impl Signing {
-    fn new(method: Method, target: &str, body: &str, secret: &str) -> Self {
+    pub fn new(method: Method, target: &str, body: &str, secret: &str) -> Self {
         Self {
             method,
             target: target.to_owned(),
@@ -47,7 +46,7 @@ impl Signing {
     }
 
     /// The headers, in the order digest, input, signature.
-    fn headers(&self) -> [(&'static str, String); 3] {
+    pub fn headers(&self) -> [(&'static str, String); 3] {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let digest = format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(&self.body)));
         let input = format!(
@@ -284,11 +283,6 @@ async fn the_examples_of_the_page_work_as_they_stand_there() {
         };
         let file = directory.path().join(&language);
         std::fs::write(&file, code).expect("written");
-        let there = Command::new(program).arg("--version").stdout(Stdio::null()).status().await.is_ok();
-        if !there && program == "node" {
-            eprintln!("no node here: its example was not tried");
-            continue;
-        }
         let run = async |arguments: &[&str]| {
             let output = Command::new(program)
                 .arg(&file)

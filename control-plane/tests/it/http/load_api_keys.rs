@@ -60,7 +60,6 @@ async fn keys_are_revoked_and_rotated_under_load_and_nothing_else_is_refused() {
     let (rotated, to_rotate) = world.key_with(&admin, KEYS, wish("rotated")).await;
     let secrets = Arc::new(Mutex::new(vec![steady, to_revoke, to_rotate]));
     let log = Arc::new(Mutex::new(Vec::new()));
-    let begun = Instant::now();
     let start = |number| {
         let (stage, secrets, log) = (Arc::clone(&stage), Arc::clone(&secrets), Arc::clone(&log));
         tokio::spawn(at_work(stage, number, secrets, log))
@@ -68,7 +67,9 @@ async fn keys_are_revoked_and_rotated_under_load_and_nothing_else_is_refused() {
     let asking: Vec<_> = (0..ASKING as usize).map(start).collect();
 
     let pause = async || tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let mut moments = vec![Instant::now()];
     pause().await;
+    moments.push(Instant::now());
     let told = admin.post(world, &format!("{KEYS}/{rotated}/rotate"), json!({"overlap_hours": 1})).await;
     let next = told.expect(201).body["secret"].as_str().expect("a secret").to_owned();
     secrets.lock().expect("nobody failed").push(next);
@@ -78,7 +79,8 @@ async fn keys_are_revoked_and_rotated_under_load_and_nothing_else_is_refused() {
     let answered = Instant::now();
     pause().await;
     pause().await;
-    stage.end(begun, asking).await;
+    moments.extend([before, answered]);
+    stage.end(&moments, asking).await;
 
     let log = log.lock().expect("nobody failed");
     let mut refused = [0, 0];

@@ -1,6 +1,7 @@
 //! Every route of the OpenAPI document times every kind of caller. A route that is not in the table fails.
 
 mod foreign;
+mod keyed;
 mod routes;
 
 use std::fmt;
@@ -9,19 +10,19 @@ use std::sync::LazyLock;
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use control_plane::config::Config;
-use control_plane::identity::api_keys::ApiKey;
-use control_plane::identity::permissions::{Permission, allows, for_keys};
+use control_plane::identity::permissions::{Permission, allows};
 use control_plane::identity::tokens::{
     ADMIN_AUDIENCE, Issuer, Subject, USER_AUDIENCE, generate_id_key, generate_key,
 };
 use control_plane::model::ids::{SessionId, TenantId, UserId};
 use control_plane::model::role::Role;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{Answer, World};
 use foreign::{Foreign, Providers};
+use keyed::Keyed;
 use routes::{Open, Route};
 
 /// Who calls. The tenant in a path is always the one that is home to some of them.
@@ -59,63 +60,13 @@ enum Kind {
     Admin,
 }
 
-/// What kind of key. Those that are good were made by owners, unless said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keyed {
-    /// The tenant's, for reading.
-    Reads,
-    /// The tenant's, with every scope that there is.
-    All,
-    /// The same, whose maker is a viewer by now.
-    OfViewer,
-    /// An owner's own, with every scope.
-    Own,
-    /// Another tenant's, with every scope.
-    Away,
-    Revoked,
-    Expired,
-    /// Whose place another took a while ago.
-    Replaced,
-    /// That nobody made.
-    Forged,
-}
-
-impl Keyed {
-    const ALL: [Self; 9] = [
-        Self::Reads,
-        Self::All,
-        Self::OfViewer,
-        Self::Own,
-        Self::Away,
-        Self::Revoked,
-        Self::Expired,
-        Self::Replaced,
-        Self::Forged,
-    ];
-
-    fn is_refused(self) -> bool {
-        matches!(self, Self::Revoked | Self::Expired | Self::Replaced | Self::Forged)
-    }
-
-    fn scopes(self) -> &'static [Permission] {
-        match self {
-            Self::Reads => &[Permission::TenantRead, Permission::MembersRead, Permission::AuditRead],
-            _ => Permission::ALL,
-        }
-    }
-
-    /// What its maker is.
-    fn role(self) -> Role {
-        if self == Self::OfViewer { Role::Viewer } else { Role::Owner }
-    }
-
-    fn may(self, permission: Permission) -> bool {
-        self.scopes().contains(&permission) && allows(self.role(), permission) && for_keys(permission)
-    }
-}
-
 impl Kind {
-    fn all() -> Vec<Self> {
+    /// All that there are for a route that is open to these: keys are told from each other by what it needs.
+    fn all(open: Open) -> Vec<Self> {
+        let needed = match open {
+            Open::Members(one) | Open::MembersOnly(one) => Some(one),
+            _ => None,
+        };
         let bad = [
             Self::Nobody,
             Self::Expired,
@@ -132,6 +83,7 @@ impl Kind {
             .chain([Self::ByHome, Self::ByAway, Self::Stray, Self::Suspended])
             .chain(home)
             .chain(Keyed::ALL.map(Self::Key))
+            .chain(needed.into_iter().flat_map(|one| [Keyed::Only(one), Keyed::AllBut(one)]).map(Self::Key))
             .chain(Foreign::ALL.map(Self::Foreign))
             .chain([Self::Admin])
             .collect()
@@ -211,7 +163,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(world: &World, sql: &mut PgConnection, outside: &Providers) -> Self {
+    async fn set(world: &World, sql: &mut PgConnection, outside: &Providers, open: Open) -> Self {
         let name = || format!("t{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let (home, away) = (name(), name());
         let made = world.make(&home).await;
@@ -219,7 +171,7 @@ impl Stage {
         let id = |made: &Value| made["tenant"]["id"].as_str().expect("an id").parse().expect("an id");
         let (home_id, away_id): (TenantId, TenantId) = (id(&made), id(&other));
         let mut callers = Vec::new();
-        for kind in Kind::all() {
+        for kind in Kind::all(open) {
             let token = match kind {
                 Kind::Nobody => String::new(),
                 Kind::Admin => world.token.clone(),
@@ -321,7 +273,7 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
         .expect("a member");
     }
     if let (Kind::Key(keyed), Some((tenant, _))) = (kind, place) {
-        return key(sql, keyed, id, tenant).await;
+        return keyed::key(sql, keyed, id, tenant).await;
     }
     sqlx::query(
         "insert into freehold.sessions (id, user_id, device, address, remembered, second_factor, refresh_hash,
@@ -355,37 +307,6 @@ async fn user(world: &World, sql: &mut PgConnection, place: Option<(TenantId, Ro
         _ => world.issuer.issue(subject, USER_AUDIENCE, 15),
     }
     .expect("a token")
-}
-
-/// A key of this kind, put into the registry as it is; its secret.
-async fn key(sql: &mut PgConnection, keyed: Keyed, maker: UserId, tenant: TenantId) -> String {
-    let key = ApiKey::generate();
-    let secret = key.text.expose_secret().to_owned();
-    if keyed == Keyed::Forged {
-        return secret;
-    }
-    let scopes: Vec<&str> = keyed.scopes().iter().map(|scope| scope.as_str()).collect();
-    let own = keyed == Keyed::Own;
-    let put = "insert into freehold.api_keys (id, prefix, kind, tenant_id, user_id, name, scopes, per_minute,
-                   second_factor, hash, expires_at, replaced_by, revoked_at, revoked_because)
-               values ($1, $2, $3, $4, $5, 'x', $6, 600, false, $7,
-                       now() + case when $8 then interval '-1 minute' else interval '1 day' end,
-                       case when $9 then $1 end, case when $10 then now() end, case when $10 then 'a test' end)";
-    sqlx::query(put)
-        .bind(uuid::Uuid::new_v4())
-        .bind(key.prefix.as_str())
-        .bind(if own { "user" } else { "tenant" })
-        .bind((!own).then_some(tenant.0))
-        .bind(maker.0)
-        .bind(scopes)
-        .bind(key.hash().as_slice())
-        .bind(matches!(keyed, Keyed::Expired | Keyed::Replaced))
-        .bind(keyed == Keyed::Replaced)
-        .bind(keyed == Keyed::Revoked)
-        .execute(sql)
-        .await
-        .expect("a key");
-    secret
 }
 
 /// What is wrong with an answer, if anything is.
@@ -435,7 +356,7 @@ async fn every_route_answers_every_kind_of_caller_as_it_must() {
             wrong.push(format!("{route}: the table does not say whom it is open to"));
             continue;
         };
-        let stage = Stage::set(&world, &mut sql, &outside).await;
+        let stage = Stage::set(&world, &mut sql, &outside, open).await;
         let path = stage.path(route);
         for (kind, token) in &stage.callers {
             let expected = expected(open, *kind);
@@ -469,4 +390,9 @@ fn what_is_expected_differs_by_caller() {
     assert_eq!(expected(Open::AdminsInTenant, Kind::Home(Role::Owner)), Expected::Forbidden);
     assert_eq!(expected(Open::AdminsInTenant, Kind::Away(Role::Owner)), Expected::Hidden);
     assert_eq!(expected(Open::Users, Kind::Admin), Expected::Forbidden);
+    let remove = Open::Members(Permission::MembersRemove);
+    let by = |keyed| expected(remove, Kind::Key(keyed));
+    assert_eq!(by(Keyed::Only(Permission::MembersRemove)), Expected::Through);
+    assert_eq!(by(Keyed::Only(Permission::MembersUpdate)), Expected::Forbidden);
+    assert_eq!(by(Keyed::AllBut(Permission::MembersRemove)), Expected::Forbidden);
 }
