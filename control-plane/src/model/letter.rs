@@ -60,6 +60,17 @@ pub enum Letter {
         set_up: bool,
         address: String,
     },
+    /// A provider outside vouches for them from now on; sent always, because security needs it.
+    IdentityLinked {
+        name: String,
+        /// What it is called.
+        provider: String,
+        /// Whose it is; empty for the platform's.
+        tenant: String,
+        /// Whether the account was made by it.
+        made: bool,
+        address: String,
+    },
     /// An API key was made, or took another's place; to its maker and to who made the one before.
     KeyMade {
         key: String,
@@ -119,6 +130,7 @@ impl Letter {
             Self::PasswordChanged { .. } => "password_changed",
             Self::SessionEnded { .. } => "session_ended",
             Self::SecondFactorChanged { .. } => "second_factor_changed",
+            Self::IdentityLinked { .. } => "identity_linked",
             Self::KeyMade { .. } => "key_made",
             Self::Invitation { .. } => "invitation",
             Self::SignupAsked { .. } => "signup_asked",

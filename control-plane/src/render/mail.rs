@@ -62,6 +62,10 @@ fn subject(letter: &Letter) -> String {
         Letter::SessionEnded { .. } => "A session of yours was ended".to_owned(),
         Letter::SecondFactorChanged { set_up: true, .. } => "A second factor was set up".to_owned(),
         Letter::SecondFactorChanged { .. } => "Your second factor was taken away".to_owned(),
+        Letter::IdentityLinked { provider, made: true, .. } => {
+            format!("An account was made for you by {provider}")
+        }
+        Letter::IdentityLinked { provider, .. } => format!("Your account was linked with {provider}"),
         Letter::KeyMade { key, rotated: true, .. } => format!("An API key was rotated: {key}"),
         Letter::KeyMade { key, .. } => format!("An API key was made: {key}"),
         Letter::Invitation { tenant, .. } => format!("You are invited to {tenant}"),
@@ -122,6 +126,20 @@ mod tests {
             Letter::SessionEnded { name: text(), device: text(), address: text() },
             Letter::SecondFactorChanged { name: text(), set_up: true, address: text() },
             Letter::SecondFactorChanged { name: text(), set_up: false, address: text() },
+            Letter::IdentityLinked {
+                name: text(),
+                provider: text(),
+                tenant: text(),
+                made: true,
+                address: text(),
+            },
+            Letter::IdentityLinked {
+                name: text(),
+                provider: text(),
+                tenant: String::new(),
+                made: false,
+                address: text(),
+            },
             Letter::KeyMade { key: text(), tenant: text(), by: text(), rotated: true, address: text() },
             Letter::KeyMade { key: text(), tenant: text(), by: text(), rotated: false, address: text() },
             Letter::Invitation { tenant: text(), inviter: text(), role: Role::Member, link: link(), days: 7 },

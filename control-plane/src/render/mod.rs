@@ -29,6 +29,8 @@ macro_rules! mail {
 const TEMPLATES: &[(&str, &str)] = &[
     mail!("already_registered", "html"),
     mail!("already_registered", "txt"),
+    mail!("identity_linked", "html"),
+    mail!("identity_linked", "txt"),
     mail!("invitation", "html"),
     mail!("invitation", "txt"),
     mail!("key_made", "html"),

@@ -15,6 +15,7 @@ use super::judging::{self, Becoming, Found, Known, Person, Refusal, Word};
 use crate::identity::outside::Arrival;
 use crate::model::email::Email;
 use crate::model::ids::{ProviderId, SessionId, UserId};
+use crate::model::letter::Letter;
 use crate::model::provider::Trust;
 use crate::model::tenant::DesiredState;
 use crate::store::mailed_tokens::{self, Purpose};
@@ -22,7 +23,9 @@ use crate::store::providers::{self, ProviderRecord};
 use crate::store::records::TenantRecord;
 use crate::store::second_factors::{self, Owner};
 use crate::store::users::{self, NewUser, UserRecord};
-use crate::store::{self, Conflict, Tx, identities, memberships, sessions, unproven_signups};
+use crate::store::{
+    self, Conflict, Tx, identities, mails, memberships, sessions, tenants as tenant_rows, unproven_signups,
+};
 
 /// Tenants of one claim that are looked at.
 const TENANTS: usize = 50;
@@ -280,6 +283,18 @@ impl App {
         let entry =
             Entry::done(Action::IdentityLink, provider.tenant, &user.email).diff(&Value::Null, &linked);
         self.auditor.write(tx, &acting(&user, SessionId::random(), origin), entry).await?;
+        let tenant = match provider.tenant {
+            Some(own) => tenant_rows::get(tx, own).await?.name,
+            None => String::new(),
+        };
+        let letter = Letter::IdentityLinked {
+            name: user.name.clone(),
+            provider: provider.title.clone(),
+            tenant,
+            made: matches!(person, Person::New { .. }),
+            address: origin.address.clone(),
+        };
+        mails::queue(tx, None, &user.email, &letter).await?;
         Ok(user)
     }
 

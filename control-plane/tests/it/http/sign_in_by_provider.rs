@@ -38,6 +38,8 @@ async fn somebody_comes_by_a_provider_is_known_again_and_is_unlinked() {
     for action in ["user.create", "identity.link", "user.sign_in"] {
         assert_eq!(site.world.audited(action, &email).await, ["done"], "{action}");
     }
+    let told = site.world.letters(&email, "identity_linked").await.remove(0);
+    assert_eq!((&told["made"], &told["tenant"]), (&json!(true), &json!("")));
 
     // Known by who they are there from now on, whatever address they have.
     mock.person("ada", &json!({"email": new_address(), "email_verified": false})).await;
@@ -45,6 +47,7 @@ async fn somebody_comes_by_a_provider_is_known_again_and_is_unlinked() {
     leads_to(&come(&site, &mut again, &mock, provider, ("ada", "")).await, "/account");
     assert!(again.get("/account").await.body.contains(&email));
     assert_eq!(site.world.audited("user.create", &email).await.len(), 1);
+    assert_eq!(site.world.letters(&email, "identity_linked").await.len(), 1);
 
     let sessions = site.world.ask_in(&again, Method::GET, "/api/v1/me/sessions").await.expect(200);
     let items = sessions.body["items"].as_array().expect("sessions");
@@ -199,6 +202,9 @@ async fn an_account_is_linked_by_its_verified_address_and_by_nothing_else() {
     mock.person("entra", &json!({"email": email})).await;
     assert!(tried(&site, &mock, trusted, "entra").await.is_ok());
     assert_eq!(site.world.linked(trusted, "entra").await, Some(user));
+    // Their owner is told of both, and of what came to nothing not at all.
+    let told = site.world.letters(&email, "identity_linked").await;
+    assert!(told.len() == 2 && told.iter().all(|one| one["made"] == false), "{told:?}");
 
     site.world.post(&format!("/api/v1/users/{email}/suspend"), json!(null)).await.expect(200);
     let why = tried(&site, &mock, provider, "ada").await.expect_err("refused");
