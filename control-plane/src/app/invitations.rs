@@ -16,7 +16,7 @@ use super::{App, Caller, Page, Result};
 use crate::identity::permissions::Permission;
 use crate::identity::random_secret;
 use crate::model::email::Email;
-use crate::model::ids::{InvitationId, UserId};
+use crate::model::ids::{InvitationId, TenantId, UserId};
 use crate::model::invitation::InvitationStatus;
 use crate::model::letter::Letter;
 use crate::model::role::Role;
@@ -47,6 +47,14 @@ pub struct Offer {
     pub invitation: InvitationRecord,
 }
 
+/// A place in a tenant that is offered to an address.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub tenant: TenantId,
+    pub email: Email,
+    pub role: Role,
+}
+
 /// The account that somebody makes for themselves with an invitation.
 #[derive(Clone, Default)]
 pub struct NewAccount {
@@ -63,7 +71,7 @@ fn hash(secret: &SecretString) -> [u8; 32] {
 }
 
 fn told(invitation: &InvitationRecord) -> Value {
-    json!({ "role": invitation.role, "expires_at": invitation.expires_at })
+    json!({ "role": invitation.role, "invited_by": invitation.invited_by, "expires_at": invitation.expires_at })
 }
 
 /// That an invitation can be accepted as it stands.
@@ -133,33 +141,47 @@ impl App {
             Err(store::Error::NotFound) => {}
             other => return Err(other.map_or_else(Error::from, |_| member_already())),
         }
+        let place = Place { tenant: permit.tenant, email, role };
+        let invitation =
+            self.offer_place(&mut tx, caller, place, caller.label()).await?.ok_or_else(|| {
+                Error::NotNow("an invitation to this address is open; send that one again".to_owned())
+            })?;
+        tx.commit().await?;
+        Ok(invitation)
+    }
+
+    /// Offers a place in a tenant that is held, by mail and in this name. None while an offer to the address is open.
+    pub(super) async fn offer_place(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        Place { tenant, email, role }: Place,
+        inviter: String,
+    ) -> Result<Option<InvitationRecord>> {
+        if invitations::is_open(tx, tenant, &email).await? {
+            return Ok(None);
+        }
         let secret = random_secret();
         let new = NewInvitation {
-            tenant: permit.tenant,
+            tenant,
             email,
             role,
             hash: hash(&secret),
-            invited_by: caller.label(),
+            invited_by: inviter,
             good_for: good_for(),
         };
-        let invitation = invitations::create(&mut tx, &new).await.map_err(|error| match error {
-            store::Error::Conflict(Conflict::PendingAlready) => {
-                Error::NotNow("an invitation to this address is open; send that one again".to_owned())
-            }
-            other => other.into(),
-        })?;
-        self.send(&mut tx, caller, &invitation, &secret).await?;
-        let entry = Entry::done(Action::InvitationCreate, Some(permit.tenant), &invitation.email)
+        let invitation = invitations::create(tx, &new).await?;
+        self.send(tx, &invitation.invited_by, &invitation, &secret).await?;
+        let entry = Entry::done(Action::InvitationCreate, Some(tenant), &invitation.email)
             .diff(&Value::Null, &told(&invitation));
-        self.auditor.write(&mut tx, caller, entry).await?;
-        tx.commit().await?;
-        Ok(invitation)
+        self.auditor.write(tx, caller, entry).await?;
+        Ok(Some(invitation))
     }
 
     async fn send(
         &self,
         tx: &mut Tx,
-        caller: &Caller,
+        inviter: &str,
         invitation: &InvitationRecord,
         secret: &SecretString,
     ) -> Result<()> {
@@ -167,7 +189,7 @@ impl App {
         let url = self.settings.url_of(self.settings.domain.as_str());
         let letter = Letter::Invitation {
             tenant: tenant.name,
-            inviter: caller.label(),
+            inviter: inviter.to_owned(),
             role: invitation.role,
             link: format!("{url}/invitations?token={}", secret.expose_secret()),
             days: DAYS,
@@ -194,7 +216,7 @@ impl App {
         }
         let secret = random_secret();
         let invitation = invitations::renew(&mut tx, before.id, &hash(&secret), good_for()).await?;
-        self.send(&mut tx, caller, &invitation, &secret).await?;
+        self.send(&mut tx, &caller.label(), &invitation, &secret).await?;
         let entry = Entry::done(Action::InvitationResend, Some(permit.tenant), &invitation.email)
             .diff(&told(&before), &told(&invitation));
         self.auditor.write(&mut tx, caller, entry).await?;

@@ -98,6 +98,22 @@ pub async fn create(tx: &mut Tx, new: &NewInvitation) -> Result<InvitationRecord
     .await?)
 }
 
+/// Whether a place is offered to the address that can still be accepted.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn is_open(tx: &mut Tx, tenant: TenantId, email: &Email) -> Result<bool> {
+    Ok(sqlx::query_scalar(concat!(
+        "select exists (select 1 from freehold.invitations where tenant_id = $1 and email = $2 and ",
+        status!(),
+        " = 'pending')"
+    ))
+    .bind(tenant)
+    .bind(email)
+    .fetch_one(tx.sql())
+    .await?)
+}
+
 /// A page of a tenant's invitations, the newest first.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use super::super::{App, Result, rules};
 use super::judging::{self, Becoming, Found, Known, Person, Refusal, Word};
 use crate::identity::outside::Arrival;
 use crate::model::email::Email;
-use crate::model::ids::{ProviderId, SessionId, UserId};
+use crate::model::ids::{ProviderId, SessionId, TenantId, UserId};
 use crate::model::letter::Letter;
 use crate::model::provider::Trust;
 use crate::model::tenant::DesiredState;
@@ -28,7 +28,7 @@ use crate::store::{
 };
 
 /// Tenants of one claim that are looked at.
-const TENANTS: usize = 50;
+pub(super) const TENANTS: usize = 50;
 /// How often it is tried when another comes with the same subject or address at the same moment.
 const TRIES: u32 = 5;
 
@@ -54,7 +54,7 @@ impl Plan {
 
     fn user(&self) -> Option<UserId> {
         match self.person {
-            Person::Linked(user) | Person::Link { user, .. } => Some(user),
+            Person::Linked(user) | Person::Link { user, .. } | Person::Stranger(user) => Some(user),
             Person::New { .. } => None,
         }
     }
@@ -125,6 +125,15 @@ async fn named(tx: &mut Tx, provider: &ProviderRecord, arrival: &Arrival) -> Res
     Ok(tenants)
 }
 
+/// What somebody is in a tenant.
+async fn standing(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Standing>> {
+    match memberships::get(tx, tenant, user).await {
+        Ok(member) => Ok(Some(Standing { role: member.role, suspended: member.suspended_at.is_some() })),
+        Err(store::Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What is to be done, by how it stands now.
 async fn plan(
     tx: &mut Tx,
@@ -144,6 +153,9 @@ async fn plan(
             other => {
                 found.addressed = Some(known(&user));
                 found.taken = other.is_some();
+                if let Some(own) = provider.tenant {
+                    found.member = standing(tx, own, user.id).await?.is_some();
+                }
             }
         }
     }
@@ -152,11 +164,7 @@ async fn plan(
     let mut plan = Plan { person, places: Vec::with_capacity(tenants.len()) };
     for tenant in tenants {
         let standing = match plan.user() {
-            Some(user) => match memberships::get(tx, tenant.id, user).await {
-                Ok(member) => Some(Standing { role: member.role, suspended: member.suspended_at.is_some() }),
-                Err(store::Error::NotFound) => None,
-                Err(error) => return Err(error.into()),
-            },
+            Some(user) => standing(tx, tenant.id, user).await?,
             None => None,
         };
         plan.places.push((judging::becoming(&provider.claims, arrival.role, standing), standing));
@@ -230,6 +238,12 @@ impl App {
         if provider != before {
             return Err(Stop::Again);
         }
+        if let (Person::Stranger(_), [(Becoming::Member(role), _)], [tenant]) =
+            (todo.person, todo.places.as_slice(), tenants.as_slice())
+        {
+            self.invite_by_provider(tx, (&provider, tenant), arrival, *role, origin).await?;
+            return Err(Stop::Refused(Refusal::Invited));
+        }
         let user = self.become_who_they_are(&mut tx, &provider, arrival, todo.person, origin).await?;
         let by = acting(&user, SessionId::random(), origin);
         for (tenant, (becoming, standing)) in tenants.iter().zip(todo.places) {
@@ -276,6 +290,7 @@ impl App {
                 user
             }
             (Person::New { .. }, None) => return Err(Stop::Refused(Refusal::NoAddress)),
+            (Person::Stranger(_), _) => return Err(Stop::Refused(Refusal::NoMember)),
         };
         identities::link(tx, provider.id, &arrival.subject, user.id, told).await.map_err(again)?;
         let emptied = matches!(person, Person::Link { emptied: true, .. });

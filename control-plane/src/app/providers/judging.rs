@@ -34,6 +34,9 @@ pub(super) enum Refusal {
     Suspended,
     #[error("you belong to no place that it leads to; ask an admin there to invite you")]
     NoMember,
+    /// There is an account. Whoever runs a tenant's provider hears no more of it than of one that they invite.
+    #[error("an invitation was mailed to your address; accept it, then sign in by this provider again")]
+    Invited,
 }
 
 /// An account that was found.
@@ -54,6 +57,8 @@ pub(super) struct Found {
     pub addressed: Option<Known>,
     /// Whether that one is linked with somebody else at the same provider.
     pub taken: bool,
+    /// Whether that one is a member of the tenant whose provider it is.
+    pub member: bool,
 }
 
 /// How far a provider's word goes.
@@ -74,6 +79,8 @@ pub(super) enum Person {
     Link { user: UserId, emptied: bool, verified: bool },
     /// Nobody yet: an account is made.
     New { verified: bool },
+    /// The account of their address, which has nothing to do with the tenant whose provider it is: its owner is asked.
+    Stranger(UserId),
 }
 
 /// What somebody becomes in a tenant.
@@ -114,6 +121,8 @@ pub(super) fn person(word: Word, map: &ClaimMap, arrival: &Arrival, found: Found
     let verified = word.trust == Trust::Platform;
     match found.addressed {
         None => Ok(Person::New { verified }),
+        // Before anything is told of the account.
+        Some(known) if word.trust == Trust::Tenant && !found.member => Ok(Person::Stranger(known.user)),
         Some(known) if known.suspended => Err(Refusal::Suspended),
         Some(_) if found.taken => Err(Refusal::OtherSubject),
         Some(known) => Ok(Person::Link {
@@ -177,7 +186,7 @@ mod tests {
     #[test]
     fn who_came_before_is_known_by_who_they_are_there_and_not_by_their_address() {
         let (ada, eve) = (known(true, false), known(true, false));
-        let found = Found { linked: Some(ada), addressed: Some(eve), taken: true };
+        let found = Found { linked: Some(ada), addressed: Some(eve), taken: true, member: false };
         for word in [PLATFORM, TENANT] {
             for verified in [true, false] {
                 assert_eq!(who(word, &arrival(verified), found), Ok(Person::Linked(ada.user)));
@@ -214,7 +223,7 @@ mod tests {
     #[test]
     fn what_nobody_proved_goes_and_the_platforms_word_alone_proves_an_address() {
         let link = |word, account: Known| {
-            who(word, &arrival(true), Found { addressed: Some(account), ..Found::default() })
+            who(word, &arrival(true), Found { addressed: Some(account), member: true, ..Found::default() })
         };
         for (word, verified, emptied, proves) in [
             (PLATFORM, true, false, false),
@@ -232,8 +241,21 @@ mod tests {
     }
 
     #[test]
+    fn a_tenants_provider_hears_nothing_of_the_account_of_somebody_who_is_no_member() {
+        for (verified, suspended, taken) in
+            [(true, false, false), (false, false, false), (true, true, false), (true, false, true)]
+        {
+            let account = known(verified, suspended);
+            let found = Found { addressed: Some(account), taken, ..Found::default() };
+            assert_eq!(who(TENANT, &arrival(true), found), Ok(Person::Stranger(account.user)));
+            assert_eq!(who(TENANT, &arrival(false), found), Err(Refusal::NotVerified));
+            assert!(!matches!(who(PLATFORM, &arrival(true), found), Ok(Person::Stranger(_))));
+        }
+    }
+
+    #[test]
     fn one_account_is_one_person_at_a_provider() {
-        let found = Found { linked: None, addressed: Some(known(true, false)), taken: true };
+        let found = Found { addressed: Some(known(true, false)), taken: true, ..Found::default() };
         assert_eq!(who(PLATFORM, &arrival(true), found), Err(Refusal::OtherSubject));
     }
 

@@ -8,6 +8,7 @@ mod errand;
 mod judging;
 mod manage;
 mod rules;
+mod stranger;
 
 pub(in crate::app) use arrive::Arrived;
 pub(in crate::app) use bearer::KnownTokens;

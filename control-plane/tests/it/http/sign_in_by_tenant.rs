@@ -110,12 +110,69 @@ async fn an_account_that_a_tenants_provider_made_is_proven_by_mail_alone() {
     site.world.anyone("reset-password", json!({"token": token, "password": PASSWORD})).await.expect(204);
     assert_eq!(site.world.account(&email).await, Some((user, true, true)));
 
-    // Another tenant's provider that meets an address which nobody proved leaves nothing of it, and proves nothing.
-    let other = new_address();
-    site.world.register(&other).await.expect(202);
-    mock.person("eve", &verified(&other)).await;
-    leads_to(&come(&site, &mut site.window(), &mock, provider, ("eve", "")).await, "/account");
-    assert!(matches!(site.world.account(&other).await, Some((_, false, false))));
+    assert_eq!(site.world.letters(&email, "identity_linked").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_tenants_provider_links_its_members_alone_and_who_has_an_account_is_asked_by_mail() {
+    let (site, mock) = (site().await, Mock::start());
+    let acme = site.world.tenant("acme").await;
+    site.world.make("globex").await;
+    let joins = |one: &mut ProviderRecord| {
+        one.claims.roles = Some("roles".to_owned());
+        one.claims.role_of = [("dev".to_owned(), Role::Developer)].into();
+        one.claims.default_role = Some(Role::Member);
+    };
+    let open = site.world.provider(&mock.url, Some(acme), joins).await;
+    let closed = site.world.provider(&mock.url, Some(acme), |_| {}).await;
+    let (ada, suspended, unproven) =
+        (site.world.registered().await, site.world.registered().await, new_address());
+    site.world.post(&format!("/api/v1/users/{suspended}/suspend"), json!(null)).await.expect(200);
+    let account = json!({"email": unproven, "name": "Bo", "password": PASSWORD});
+    let wish = Some(json!({"account": account}));
+    site.world.ask_as("", Method::POST, "/api/v1/tenants/globex/signups", wish).await.expect(202);
+
+    let why = "An invitation was mailed to your address";
+    for email in [&ada, &suspended, &unproven] {
+        let before = site.world.account(email).await;
+        mock.person(email, &with(email, "roles", json!("dev"))).await;
+        // What it may not say of them is heard of by nobody, and twice is no more than once.
+        let answer = come(&site, &mut site.window(), &mock, closed, (email, "")).await;
+        assert!(answer.status == 403 && answer.body.contains("You belong to no place"), "{}", answer.body);
+        for _ in 0..2 {
+            let mut window = site.window();
+            let answer = come(&site, &mut window, &mock, open, (email, "")).await;
+            is_page(&answer, 403, "Sign in");
+            assert!(answer.body.contains(why) && !answer.body.contains("suspended"), "{}", answer.body);
+            assert!(!window.cookies.contains_key("freehold"));
+        }
+        let offered = site.world.letters(email, "invitation").await;
+        assert_eq!(offered.len(), 1, "{offered:?}");
+        assert_eq!((&offered[0]["role"], &offered[0]["tenant"]), (&json!("developer"), &json!("acme")));
+        assert_eq!(site.world.audited("invitation.create", email).await, ["done"]);
+        let refused = site.world.audited("user.sign_in", email).await;
+        assert_eq!(refused.iter().filter(|outcome| *outcome == "refused").count(), 3, "{refused:?}");
+        assert_eq!(site.world.account(email).await, before);
+        assert_eq!(site.world.standing(email, "acme").await, None);
+        assert_eq!(site.world.linked(open, email).await, None);
+        assert_eq!(site.world.letters(email, "identity_linked").await.len(), 0);
+    }
+
+    // Whoever accepts comes in by the provider from then on.
+    let token = site.world.log_in(&ada, PASSWORD).await.expect(200).body["access_token"].clone();
+    let accepted = Some(json!({"token": site.world.mailed(&ada, "invitation").await}));
+    let token = token.as_str().expect("a token");
+    site.world.ask_as(token, Method::POST, "/api/v1/invitations/accept", accepted).await.expect(200);
+    leads_to(&come(&site, &mut site.window(), &mock, open, (&ada, "")).await, "/account");
+    assert_eq!(site.world.standing(&ada, "acme").await, Some(("developer".to_owned(), false)));
+    let told = site.world.letters(&ada, "identity_linked").await;
+    assert_eq!((&told[0]["tenant"], &told[0]["provider"]), (&json!("acme"), &json!("Acme SSO")));
+
+    // What somebody has yet to prove goes on as if nobody had come: their password and what they asked for.
+    let proof = site.world.mailed(&unproven, "verify_email").await;
+    site.world.anyone("verify-email", json!({"token": proof})).await.expect(204);
+    leads_to(&site.window().sign_in(&unproven, PASSWORD).await, "/account");
+    assert_eq!(site.world.letters(&unproven, "signup_pending").await.len(), 1);
 }
 
 #[tokio::test]
