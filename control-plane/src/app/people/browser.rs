@@ -10,7 +10,7 @@ use super::super::failures::Try;
 use super::super::{App, Result};
 use super::acting;
 use super::device::describe;
-use super::outside::{signed_in, still_vouched_for};
+use super::outside::signed_in;
 use super::refresh::{LONGEST, Refresh, ends};
 use super::second_factor::{Holder, Second};
 use super::sign_in::{Admission, Granted, SignIn};
@@ -142,6 +142,7 @@ impl App {
         }
         let one = Try::of_user(user.email.as_str(), &origin.address);
         self.may_try(&mut tx, &one).await?;
+        let (mut tx, user, by) = self.vouched_for(tx, user, &shown.ticket, origin).await?;
         let second = self.second_factor(&mut tx, &Holder::user(&user, origin), Some(code)).await?;
         match second {
             Second::None | Second::Given => {}
@@ -152,10 +153,6 @@ impl App {
             }
         }
         self.shown(&mut tx, &one).await?;
-        let by = match shown.ticket.provider {
-            Some(provider) => Some(still_vouched_for(&mut tx, provider, &user).await?),
-            None => None,
-        };
         let granted = Granted { tx, user, second_factor: second == Second::Given, by };
         let Ticket { session, remember, .. } = shown.ticket;
         self.begin_browser(granted, session, remember, before, origin).await

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::audit::{Action, Entry};
 use super::super::caller::{Caller, Origin};
 use super::super::error::{Error, OrNotFound};
-use super::super::providers::Arrived;
+use super::super::providers::{Arrived, First};
 use super::super::users::find;
 use super::super::{App, Result};
 use super::browser::Step;
@@ -34,11 +34,7 @@ pub(super) fn signed_in(user: &UserRecord, by: Option<&ProviderRecord>) -> Entry
 ///
 /// # Errors
 /// `Unauthenticated` when it does not.
-pub(super) async fn still_vouched_for(
-    tx: &mut Tx,
-    provider: ProviderId,
-    user: &UserRecord,
-) -> Result<ProviderRecord> {
+async fn still_vouched_for(tx: &mut Tx, provider: ProviderId, user: &UserRecord) -> Result<ProviderRecord> {
     let by = match providers::hold_enabled(tx, provider).await.or_not_found("provider") {
         Err(Error::NotFound(_)) => return Err(Error::Unauthenticated),
         other => other?,
@@ -53,7 +49,7 @@ pub(super) async fn still_vouched_for(
 
 impl App {
     /// Signs somebody in with a browser who arrived by a provider, in this session. Their own second factor is asked for
-    /// unless the provider says that it asked for one.
+    /// unless the provider says that it asked for one, which is believed of one that knows them already.
     ///
     /// # Errors
     /// `Unauthenticated` when the session was begun before.
@@ -65,18 +61,49 @@ impl App {
         before: Option<&SecretString>,
         origin: &Origin,
     ) -> Result<Step> {
-        let Arrived { mut tx, user, provider } = arrived;
-        let second = match gave_second_factor {
-            true => Second::Given,
-            false => self.second_factor(&mut tx, &Holder::user(&user, origin), None).await?,
-        };
-        if second == Second::Missing {
-            tx.commit().await?;
-            let ticket = Ticket::of_provider(provider.id, session, user.id, Utc::now());
+        let Arrived { mut tx, user, provider, first } = arrived;
+        let asked = !gave_second_factor || first.is_some();
+        let holder = Holder::user(&user, origin);
+        if asked && self.second_factor(&mut tx, &holder, None).await? == Second::Missing {
+            let first = match first {
+                // Nothing of what it said is done before the code was given.
+                Some(first) => {
+                    drop(tx);
+                    Some(first.text()?)
+                }
+                None => {
+                    tx.commit().await?;
+                    None
+                }
+            };
+            let ticket = Ticket::of_provider((provider.id, first), session, user.id, Utc::now());
             return Ok(Step::Code(ticket.text(&self.key, &user)));
         }
-        let granted = Granted { tx, user, second_factor: second == Second::Given, by: Some(provider) };
+        let granted = Granted { tx, user, second_factor: gave_second_factor, by: Some(provider) };
         Ok(Step::In(self.begin_browser(granted, session, false, before, origin).await?))
+    }
+
+    /// Who vouched for somebody who comes with a ticket and a code. By a provider that is new to them they arrive now.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when it vouches for them no more; otherwise as [`App::arrive`].
+    pub(super) async fn vouched_for(
+        &self,
+        mut tx: Tx,
+        user: UserRecord,
+        ticket: &Ticket,
+        origin: &Origin,
+    ) -> Result<(Tx, UserRecord, Option<ProviderRecord>)> {
+        let Some(provider) = ticket.provider else { return Ok((tx, user, None)) };
+        let Some(first) = &ticket.first else {
+            let by = still_vouched_for(&mut tx, provider, &user).await?;
+            return Ok((tx, user, Some(by)));
+        };
+        // Arriving holds its rows in a transaction of its own.
+        tx.commit().await?;
+        let first = First::read(first).ok_or(Error::Unauthenticated)?;
+        let arrived = self.arrive_after_all(provider, &first, user.id, origin).await?;
+        Ok((arrived.tx, arrived.user, Some(arrived.provider)))
     }
 
     /// By which providers the caller is known.

@@ -15,7 +15,7 @@ use crate::store::users::UserRecord;
 const GOOD_FOR: TimeDelta = TimeDelta::minutes(5);
 
 /// A ticket to the second step. It names the session that it may begin, so that it is good once: a session begins once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub session: SessionId,
     pub user: UserId,
@@ -25,6 +25,8 @@ pub(super) struct Ticket {
     pub remember: bool,
     /// The provider that vouched for them; none for a password.
     pub provider: Option<ProviderId>,
+    /// What that one said of them, to be done once they gave their code; none where it knows them already.
+    pub first: Option<String>,
 }
 
 /// A ticket as it was shown, with the code that says whether it is ours.
@@ -35,17 +37,24 @@ pub(super) struct Shown {
 
 impl Ticket {
     pub(super) fn new(user: UserId, remember: bool, now: DateTime<Utc>) -> Self {
-        Self { session: SessionId::random(), user, at: now.timestamp(), remember, provider: None }
+        Self {
+            session: SessionId::random(),
+            user,
+            at: now.timestamp(),
+            remember,
+            provider: None,
+            first: None,
+        }
     }
 
     /// One to the session that somebody's way to a provider was for.
     pub(super) fn of_provider(
-        provider: ProviderId,
+        (provider, first): (ProviderId, Option<String>),
         session: SessionId,
         user: UserId,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { session, user, at: now.timestamp(), remember: false, provider: Some(provider) }
+        Self { session, user, at: now.timestamp(), remember: false, provider: Some(provider), first }
     }
 
     /// Bound to the password that was right: with another one it is good for nothing.
@@ -53,12 +62,13 @@ impl Ticket {
         let password = user.password_hash.as_deref().unwrap_or_default();
         let (at, remember) = (self.at.to_be_bytes(), [u8::from(self.remember)]);
         let provider = self.provider.map(|provider| provider.0.into_bytes());
-        let parts: [&[u8]; 6] = [
+        let parts: [&[u8]; 7] = [
             self.session.0.as_bytes(),
             self.user.0.as_bytes(),
             &at,
             &remember,
             provider.as_ref().map_or(&[], <[u8; 16]>::as_slice),
+            self.first.as_deref().unwrap_or_default().as_bytes(),
             password.as_bytes(),
         ];
         key.code(Use::SignInTicket, &parts)
@@ -69,7 +79,8 @@ impl Ticket {
         let code = URL_SAFE_NO_PAD.encode(self.code(key, user));
         let remember = u8::from(self.remember);
         let provider = self.provider.map(|provider| provider.to_string()).unwrap_or_default();
-        format!("{}.{}.{}.{remember}.{provider}.{code}", self.session, self.user, self.at).into()
+        let first = self.first.as_deref().unwrap_or_default();
+        format!("{}.{}.{}.{remember}.{provider}.{first}.{code}", self.session, self.user, self.at).into()
     }
 }
 
@@ -77,7 +88,7 @@ impl Shown {
     /// Reads what [`Ticket::text`] wrote, believing none of it.
     pub(super) fn read(text: &SecretString) -> Option<Self> {
         let parts: Vec<&str> = text.expose_secret().split('.').collect();
-        let [session, user, at, remember, provider, code] = parts.as_slice() else { return None };
+        let [session, user, at, remember, provider, first, code] = parts.as_slice() else { return None };
         let remember = match *remember {
             "0" => false,
             "1" => true,
@@ -89,6 +100,7 @@ impl Shown {
             at: at.parse().ok()?,
             remember,
             provider: if provider.is_empty() { None } else { Some(provider.parse().ok()?) },
+            first: (!first.is_empty()).then(|| (*first).to_owned()),
         };
         Some(Self { ticket, code: URL_SAFE_NO_PAD.decode(code).ok()? })
     }
@@ -136,12 +148,19 @@ mod tests {
     fn a_ticket_by_a_provider_says_so_and_begins_its_own_session() {
         let (key, ada, now) = (PeopleKey::generate(), user("one"), Utc::now());
         let (provider, session) = (ProviderId::random(), SessionId::random());
-        let text = Ticket::of_provider(provider, session, ada.id, now).text(&key, &ada);
+        let said = Some("what-it-said".to_owned());
+        let text = Ticket::of_provider((provider, said.clone()), session, ada.id, now).text(&key, &ada);
         let shown = Shown::read(&text).expect("a ticket");
         assert!(shown.is_good(&key, &ada, now));
         assert_eq!((shown.ticket.provider, shown.ticket.session), (Some(provider), session));
-        let stripped = text.expose_secret().replace(&provider.to_string(), "");
-        assert!(!Shown::read(&stripped.into()).expect("it can be read").is_good(&key, &ada, now));
+        assert_eq!(shown.ticket.first, said);
+        for part in [provider.to_string().as_str(), "what-it-said"] {
+            let stripped = text.expose_secret().replace(part, "");
+            assert!(
+                !Shown::read(&stripped.into()).expect("it can be read").is_good(&key, &ada, now),
+                "{part}"
+            );
+        }
     }
 
     #[test]
@@ -152,14 +171,14 @@ mod tests {
         let later = (now.timestamp() + 1).to_string();
         let (session, eve) = (SessionId::random().to_string(), UserId::random().to_string());
         for (index, other) in
-            [(0, session.as_str()), (1, &eve), (2, &later), (3, "1"), (4, &eve), (5, "AAAA")]
+            [(0, session.as_str()), (1, &eve), (2, &later), (3, "1"), (4, &eve), (5, "AAAA"), (6, "AAAA")]
         {
             let mut forged = parts.clone();
             other.clone_into(&mut forged[index]);
             let shown = Shown::read(&forged.join(".").into()).expect("it can be read");
             assert!(!shown.is_good(&key, &ada, now + TimeDelta::seconds(2)), "{index}");
         }
-        for bad in ["", ".", "a.b.c.d.e.f", ".....", &format!("{}.x", text.expose_secret())] {
+        for bad in ["", ".", "a.b.c.d.e.f.g", "......", &format!("{}.x", text.expose_secret())] {
             assert!(Shown::read(&bad.into()).is_none(), "{bad:?}");
         }
     }

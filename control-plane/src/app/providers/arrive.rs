@@ -11,6 +11,7 @@ use super::super::membership_rules::Standing;
 use super::super::people::{acting, nobody};
 use super::super::tenants::{find, locked};
 use super::super::{App, Result, rules};
+use super::first::First;
 use super::judging::{self, Becoming, Found, Known, Person, Refusal, Word};
 use crate::identity::outside::Arrival;
 use crate::model::email::Email;
@@ -38,6 +39,8 @@ pub(in super::super) struct Arrived {
     pub user: UserRecord,
     /// As it is until the end of the transaction.
     pub provider: ProviderRecord,
+    /// What the provider said, where it did not know them before and they have an account.
+    pub first: Option<First>,
 }
 
 /// What is to be done with somebody.
@@ -245,11 +248,13 @@ impl App {
             return Err(Stop::Refused(Refusal::Invited));
         }
         let user = self.become_who_they_are(&mut tx, &provider, arrival, todo.person, origin).await?;
+        let first = matches!(todo.person, Person::Link { .. });
+        let first = first.then(|| First::of(&provider, arrival, &tenants));
         let by = acting(&user, SessionId::random(), origin);
         for (tenant, (becoming, standing)) in tenants.iter().zip(todo.places) {
             self.become_member(&mut tx, &by, &provider, tenant, &user, (becoming, standing)).await?;
         }
-        Ok(Arrived { tx, user, provider })
+        Ok(Arrived { tx, user, provider, first })
     }
 
     /// Finds, links or makes the account.

@@ -109,7 +109,7 @@ impl App {
         let session = SessionId(Uuid::from_slice(&code[..16]).map_err(|_| Error::Unauthenticated)?);
         let arrival = arrival(claims, &provider.claims);
         let arrived = self.arrive(provider, &arrival, origin).await;
-        let Arrived { mut tx, user, provider: now } = arrived.map_err(|error| match error {
+        let Arrived { mut tx, user, provider: now, first } = arrived.map_err(|error| match error {
             // It was disabled, or is another one by now.
             Error::NotFound(_) => Error::Unauthenticated,
             error => error,
@@ -135,11 +135,21 @@ impl App {
         let begun = sessions::create(&mut tx, &new).await?;
         let holder = sessions::holder(&mut tx, session).await?;
         let holder = holder.filter(|holder| holder.user_id == user.id).ok_or(Error::Unauthenticated)?;
-        if holder.has_second_factor && !holder.second_factor {
-            return Err(Error::Forbidden(format!(
-                "your account has a second factor, and {} does not say that you gave one (`amr`)",
-                now.title
-            )));
+        if holder.has_second_factor && (first.is_some() || !holder.second_factor) {
+            // Nothing of what it said is done.
+            drop(tx);
+            let title = &now.title;
+            let because = match first {
+                Some(_) => format!(
+                    "your account has a second factor: sign in by {title} in a browser once and give it there; \
+                     from then on tokens of {title} count"
+                ),
+                None => format!(
+                    "your account has a second factor, and {title} does not say that you gave one (`amr`)"
+                ),
+            };
+            self.refused(now.id, &arrival, &because, origin).await?;
+            return Err(Error::Forbidden(because));
         }
         if begun {
             let told = json!({ "provider": now.name, "by": "token" });

@@ -5,6 +5,7 @@ mod bearer;
 mod begin;
 mod check;
 mod errand;
+mod first;
 mod judging;
 mod manage;
 mod rules;
@@ -14,6 +15,7 @@ pub(in crate::app) use arrive::Arrived;
 pub(in crate::app) use bearer::KnownTokens;
 pub use begin::{Brought, CALLBACK, Doors, KEPT_FOR, Offered, Returning, Sent};
 pub use check::Checked;
+pub(in crate::app) use first::First;
 pub use manage::{Change, Of, Wish};
 
 use secrecy::SecretString;

@@ -41,5 +41,6 @@ pub(super) async fn unlink(
         return output::json(&Value::Null);
     }
     println!("the provider knows {user} no more; the sessions that came by it have ended");
+    println!("whoever has no password sets one by 'I forgot my password', which is mailed to them");
     Ok(())
 }

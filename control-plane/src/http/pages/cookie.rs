@@ -12,8 +12,8 @@ use crate::app::Settings;
 
 /// Longest cookie of ours, in bytes: what leads somewhere is short.
 const LONGEST: usize = 256;
-/// Longest one that holds a way on. Browsers keep no more than 4,096 bytes with its name and all that is said of it.
-const LONGEST_WITH_A_WAY: usize = 3_900;
+/// Longest one that holds a way on, or what a provider said. Browsers keep no more than 4,096 bytes with its name and all that is said of it.
+const LONGEST_WITH_MORE: usize = 3_900;
 
 /// One of our cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,8 @@ impl Cookie {
 
     fn longest(self) -> usize {
         match self {
-            Self::Session | Self::Ticket => LONGEST,
-            Self::Errand => LONGEST_WITH_A_WAY,
+            Self::Session => LONGEST,
+            Self::Ticket | Self::Errand => LONGEST_WITH_MORE,
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(found(&["freehold=a.b", "freehold=c.d"]), None);
         assert_eq!(found(&[&format!("freehold={}", "x".repeat(LONGEST + 1))]), None);
         let mut headers = HeaderMap::new();
-        for (length, is_there) in [(LONGEST_WITH_A_WAY, true), (LONGEST_WITH_A_WAY + 1, false)] {
+        for (length, is_there) in [(LONGEST_WITH_MORE, true), (LONGEST_WITH_MORE + 1, false)] {
             let line = format!("freehold-outside={}", "x".repeat(length));
             headers.insert(header::COOKIE, line.parse().expect("a header"));
             assert_eq!(Cookie::Errand.of(&headers, &settings).is_some(), is_there, "{length}");

@@ -1,5 +1,6 @@
 //! What a provider's claims say of somebody, by the map that it is configured with. Pure.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::token::Claims;
@@ -13,7 +14,7 @@ const NAME: usize = 100;
 const MOST: usize = 1_000;
 
 /// Somebody who comes from a provider, in our words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
     /// Whom the provider means, for ever.
     pub subject: String,

@@ -182,7 +182,7 @@ async fn a_token_is_good_where_its_provider_is_and_no_longer_than_its_key() {
     .await;
     let id = |made: &Value| made["tenant"]["id"].as_str().expect("an id").parse::<TenantId>().expect("an id");
     let (home, away) = (id(&world.make("home").await), id(&world.make("away").await));
-    provider(&world, &nasty, None, |_| {}).await;
+    let platforms = provider(&world, &nasty, None, |_| {}).await;
     let homes = provider(&world, &nasty, Some(home), |_| {}).await;
     let user = UserId::random();
     let mut sql = world.registry.superuser().await;
@@ -219,6 +219,17 @@ async fn a_token_is_good_where_its_provider_is_and_no_longer_than_its_key() {
         let more = json!({"amr": amr, "jti": status});
         me(&world, &token(&key, &nasty, &for_tenant(home), "bo", &more)).await.expect(status);
     }
+    // To whom they are new has to send them to our own page first, where they give it to us.
+    let first = json!({"email": "bo@example.com", "email_verified": true, "amr": ["mfa"]});
+    let first = token(&key, &nasty, FOR_THE_PLATFORM, "bo", &first);
+    for _ in 0..2 {
+        let refused = me(&world, &first).await.expect(403);
+        assert!(refused.text.contains("sign in by Provider in a browser once"), "{}", refused.text);
+    }
+    assert_eq!(count(&world, "identities").await, 1);
+    assert_eq!(count(&world, "audit where action = 'user.sign_in' and outcome = 'refused'").await, 3);
+    knows(&world, platforms, "bo", user).await;
+    me(&world, &first).await.expect(200);
 
     // What the provider signed by a key that it took back is good no more.
     get("/api/v1/me").await.expect(200);

@@ -6,7 +6,7 @@ use control_plane::model::role::Role;
 use control_plane::store::providers::ProviderRecord;
 use serde_json::{Value, json};
 
-use super::pages::{encoded, is_page, leads_to};
+use super::pages::{is_page, leads_to};
 use super::people::new_address;
 use super::people_second_factor::code;
 use super::people_sign_up::PASSWORD;
@@ -329,10 +329,9 @@ async fn our_second_factor_is_asked_for_unless_the_provider_asked_for_one() {
 
     let mut window = site.window();
     let to = "/join/acme";
-    let on = format!("/sign-in/code?to={}", encoded(to)).replace("%2F", "%2F");
     let answer = come(&site, &mut window, &mock, provider, ("ada", to)).await;
     let there = answer.header("location").expect("the code's page").to_owned();
-    assert!(answer.status == 303 && there.starts_with("/sign-in/code?to="), "{there} {on}");
+    assert!(answer.status == 303 && there.starts_with("/sign-in/code?to="), "{there}");
     assert!(!window.cookies.contains_key("freehold"), "not signed in yet");
     let page = window.get(&there).await;
     is_page(&page, 200, "Enter your code");
@@ -352,9 +351,51 @@ async fn our_second_factor_is_asked_for_unless_the_provider_asked_for_one() {
     is_page(&late.submit(&page, &[("code", &recovery[1])]).await, 422, "Sign in to acme");
     assert!(!late.cookies.contains_key("freehold"));
 
-    mock.person("ada", &with(&email, "amr", json!(["pwd", "mfa"]))).await;
-    let mut window = site.window();
-    leads_to(&come(&site, &mut window, &mock, provider, ("ada", to)).await, to);
-    let me = site.world.ask_in(&window, Method::GET, "/api/v1/me").await.expect(200).body;
-    assert_eq!(me["second_factor"], true);
+    // To whom they are new gets no further without our code, whatever it says: they are not linked before.
+    site.world.make("globex").await;
+    let names = |one: &mut ProviderRecord| {
+        one.claims.tenants = Some("tenants".to_owned());
+        one.claims.default_role = Some(Role::Viewer);
+    };
+    let platforms = site.world.provider(&mock.url, None, names).await;
+    let mut claims = with(&email, "amr", json!(["pwd", "mfa"]));
+    claims["tenants"] = json!("globex");
+    mock.person("ada", &claims).await;
+    let user = site.world.account(&email).await.expect("an account").0;
+    for (provider, code) in [(provider, &recovery[1]), (platforms, &recovery[2])] {
+        let mut waiting = Vec::new();
+        for _ in 0..2 {
+            let mut window = site.window();
+            leads_to(&come(&site, &mut window, &mock, provider, ("ada", to)).await, &there);
+            assert!(!window.cookies.contains_key("freehold"), "not signed in yet");
+            waiting.push(window);
+        }
+        is_page(&waiting[0].submit(&page, &[("code", "no code")]).await, 422, "Enter your code");
+        assert_eq!(site.world.linked(provider, "ada").await, None);
+        assert_eq!(site.world.standing(&email, "globex").await, None);
+        leads_to(&waiting[1].submit(&page, &[("code", code)]).await, to);
+        assert_eq!(site.world.linked(provider, "ada").await, Some(user));
+        // From now on it is believed.
+        let mut window = site.window();
+        leads_to(&come(&site, &mut window, &mock, provider, ("ada", to)).await, to);
+        let me = site.world.ask_in(&window, Method::GET, "/api/v1/me").await.expect(200).body;
+        assert_eq!(me["second_factor"], true);
+    }
+    assert_eq!(site.world.standing(&email, "globex").await, Some(("viewer".to_owned(), false)));
+    assert_eq!(site.world.letters(&email, "identity_linked").await.len(), 3);
+
+    // What it said is done as it was checked, or not at all.
+    let path = format!("/api/v1/users/{email}/identities/{platforms}");
+    site.world.ask(Method::DELETE, &path, None).await.expect(204);
+    let mut late = site.window();
+    leads_to(&come(&site, &mut late, &mock, platforms, ("ada", to)).await, &there);
+    sqlx::query(
+        "update freehold.providers set issuer = 'https://else.example/', updated_at = now() where id = $1",
+    )
+    .bind(platforms.0)
+    .execute(&mut site.world.registry.superuser().await)
+    .await
+    .expect("another issuer");
+    is_page(&late.submit(&page, &[("code", &recovery[3])]).await, 422, "Sign in to acme");
+    assert_eq!(site.world.linked(platforms, "ada").await, None);
 }
