@@ -317,7 +317,7 @@ async fn a_sign_in_that_fails_tells_a_tenant_nothing_of_our_network() {
     let told: Vec<String> = entries
         .iter()
         .map(|entry| {
-            let change = entry["diff"]["because"].to_string();
+            let change = entry["diff"]["after"]["because"].to_string();
             change.replace("10.0.0.1", "host").replace("nowhere.invalid", "host")
         })
         .collect();

@@ -85,9 +85,9 @@ async fn a_code_that_came_to_one_providers_address_is_shown_to_no_other() {
     }
     // By themselves people come in by the honest one, at the address that it was told.
     let honest = site.world.provider(&mock.url, None, |_| {}).await;
-    let own_address = registered(&site, &mock, honest).await;
     let mut window = site.window();
     let there = sent(&mut window, honest, "").await;
+    let own_address = value(&there, "redirect_uri").expect("an address");
     let home = mock.sign_in(&there, Some("ada")).await;
     assert!(home.starts_with(&own_address), "{home}");
     leads_to(&window.get(&path_of(&site, &home)).await, "/account");
