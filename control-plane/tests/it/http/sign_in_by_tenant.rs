@@ -162,7 +162,7 @@ async fn a_tenants_provider_links_its_members_alone_and_who_has_an_account_is_as
     let token = site.world.log_in(&ada, PASSWORD).await.expect(200).body["access_token"].clone();
     let accepted = Some(json!({"token": site.world.mailed(&ada, "invitation").await}));
     let token = token.as_str().expect("a token");
-    site.world.ask_as(token, Method::POST, "/api/v1/invitations/accept", accepted).await.expect(200);
+    site.world.ask_as(token, Method::POST, "/api/v1/invitations/accept", accepted).await.expect(201);
     leads_to(&come(&site, &mut site.window(), &mock, open, (&ada, "")).await, "/account");
     assert_eq!(site.world.standing(&ada, "acme").await, Some(("developer".to_owned(), false)));
     let told = site.world.letters(&ada, "identity_linked").await;
