@@ -55,9 +55,9 @@ pub enum Error {
     EmailNotVerified,
     #[error("too many failed sign-ins; try again in {} seconds", .0.as_secs())]
     TooManyFailures(Duration),
-    /// So many do the same at the moment that this one is sent away.
-    #[error("too much is asked at the moment")]
-    Busy,
+    /// It cannot be done at the moment, for this reason, and may be in the next.
+    #[error("{0}; try again in a moment")]
+    Busy(&'static str),
     /// It is for somebody who has an account, and has to show that it is theirs.
     #[error("{0}")]
     SignInFirst(String),
@@ -99,7 +99,7 @@ impl From<PasswordError> for Error {
             PasswordError::TooShort | PasswordError::TooLong | PasswordError::TooWeak(_) => {
                 Self::wrong("password", error)
             }
-            PasswordError::Busy => Self::Busy,
+            PasswordError::Busy => Self::Busy("too many sign in at the same time"),
             PasswordError::Failed => Self::internal(error),
         }
     }

@@ -39,10 +39,4 @@ impl Error {
             Self::NotFound(_) | Self::Conflict(_) => false,
         }
     }
-
-    /// Whether a thing that the call named does not exist.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound(_))
-    }
 }

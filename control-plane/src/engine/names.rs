@@ -98,12 +98,6 @@ pub fn bridge(installation: &InstallationId, house: &HouseId) -> String {
     format!("fh{installation}-{}", &house.as_str()[..6])
 }
 
-/// What the interfaces of all houses begin with, and no other's does.
-#[must_use]
-pub fn bridge_prefix(installation: &InstallationId) -> String {
-    format!("fh{installation}-")
-}
-
 /// The host's interface of the platform's own network.
 #[must_use]
 pub fn platform_bridge(installation: &InstallationId) -> String {
@@ -130,9 +124,10 @@ mod tests {
     fn interfaces_fit_and_are_told_apart() {
         let (installation, house) = (InstallationId::random(), HouseId::random());
         let bridge = bridge(&installation, &house);
-        assert!(bridge.len() <= 15 && bridge.starts_with(&bridge_prefix(&installation)), "{bridge}");
+        let houses = format!("fh{installation}-");
+        assert!(bridge.len() <= 15 && bridge.starts_with(&houses), "{bridge}");
         let own = platform_bridge(&installation);
-        assert!(own.len() <= 15 && !own.starts_with(&bridge_prefix(&installation)), "{own}");
+        assert!(own.len() <= 15 && !own.starts_with(&houses), "{own}");
     }
 
     #[test]

@@ -184,8 +184,8 @@ impl From<app::Error> for Problem {
                         HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
                     )
             }
-            Error::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy at the moment")
-                .detail("too many sign in at the same time; try again in a moment")
+            Error::Busy(why) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Not at the moment")
+                .detail(format!("{why}; try again in a moment"))
                 .header(header::RETRY_AFTER, HeaderValue::from(2u16)),
             Error::Forbidden(detail) => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(detail)
@@ -247,7 +247,7 @@ mod tests {
             (app::Error::SignInFirst("no".into()), 401, "unauthenticated"),
             (app::Error::WrongCredentials, 401, "wrong_credentials"),
             (app::Error::TooManyFailures(std::time::Duration::ZERO), 429, "too_many_failures"),
-            (app::Error::Busy, 503, "busy"),
+            (app::Error::Busy("no"), 503, "busy"),
             (app::Error::Unavailable(secret()), 503, "unavailable"),
             (app::Error::Internal(secret()), 500, "internal"),
         ];

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, ThumbprintHash};
 use secrecy::SecretString;
+use subtle::ConstantTimeEq;
 
 use super::people_key::{PeopleKey, Use};
 use super::signing::{SigningKey, generate_id_key, generate_key};
@@ -105,7 +106,7 @@ impl RingKey {
         secret: Option<&Sealed>,
         times: Times,
     ) -> Result<Self, TokenError> {
-        if seal(by, algorithm, kid) != sealed_by_us {
+        if !bool::from(seal(by, algorithm, kid).ct_eq(sealed_by_us)) {
             return Err(no_key("it was not made with this people key"));
         }
         if let Some(secret) = secret {

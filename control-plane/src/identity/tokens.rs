@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::ids::{SessionId, TenantId};
+use crate::model::ids::SessionId;
 use crate::model::signing_key::{SigningAlgorithm, Times};
 
 use super::ring::{Keyring, RingKey};
@@ -56,9 +56,6 @@ pub struct Claims {
     /// What the subject may do at the audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The tenant it is good for, and no other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<TenantId>,
     /// The session it was given in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<SessionId>,
@@ -70,7 +67,6 @@ pub struct Subject {
     pub id: String,
     pub email: Option<String>,
     pub role: Option<String>,
-    pub tenant: Option<TenantId>,
     pub session: Option<SessionId>,
 }
 
@@ -159,7 +155,6 @@ impl Issuer {
             jti: Uuid::now_v7(),
             email: subject.email,
             role: subject.role,
-            tenant: subject.tenant,
             sid: subject.session,
         };
         self.sign(SigningAlgorithm::Ed25519, "JWT", &claims)

@@ -298,7 +298,6 @@ pub(super) async fn forget_second_factor(tx: &mut Tx, user: UserId) -> Result<()
 #[derive(Debug, Clone)]
 pub struct HolderRecord {
     pub id: KeyId,
-    pub kind: KeyKind,
     pub tenant_id: Option<TenantId>,
     pub user_id: UserId,
     pub email: Email,
@@ -314,7 +313,6 @@ pub struct HolderRecord {
 #[derive(FromRow)]
 struct HolderRow {
     id: KeyId,
-    kind: KeyKind,
     tenant_id: Option<TenantId>,
     user_id: UserId,
     email: Email,
@@ -344,7 +342,6 @@ impl TryFrom<HolderRow> for HolderRecord {
         };
         Ok(Self {
             id: row.id,
-            kind: row.kind,
             tenant_id: row.tenant_id,
             user_id: row.user_id,
             email: row.email,
@@ -366,7 +363,7 @@ impl TryFrom<HolderRow> for HolderRecord {
 /// When the database cannot be reached.
 pub async fn holder(tx: &mut Tx, prefix: &KeyPrefix) -> Result<Option<HolderRecord>> {
     let row: Option<HolderRow> = sqlx::query_as(
-        "select k.id, k.kind, k.tenant_id, k.user_id, u.email, k.name, k.scopes, k.per_minute, k.second_factor,
+        "select k.id, k.tenant_id, k.user_id, u.email, k.name, k.scopes, k.per_minute, k.second_factor,
                 k.hash, k.key_version, k.nonce, k.sealed, k.last_used_at, k.expires_at
            from freehold.api_keys k join freehold.users u on u.id = k.user_id
           where k.prefix = $1 and k.revoked_at is null and k.expires_at > now() and u.suspended_at is null",

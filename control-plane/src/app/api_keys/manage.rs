@@ -291,7 +291,8 @@ impl App {
             tenant: before.tenant_id,
             name: &before.name,
             scopes: scopes.iter().map(|scope| scope.as_str()).collect(),
-            per_minute: u32::try_from(before.per_minute).unwrap_or(settings.per_minute),
+            per_minute: u32::try_from(before.per_minute)
+                .map_or(settings.per_minute, |most| most.min(settings.per_minute)),
             signs: before.signs,
             good_for,
         };

@@ -156,9 +156,10 @@ impl App {
             second_factor: holder.second_factor,
             // A word that is no permission any more allows nothing.
             scopes: holder.scopes.iter().filter_map(|word| word.parse().ok()).collect(),
+            // The setting may be lower than it was when the key was made.
             per_minute: u32::try_from(holder.per_minute)
                 .ok()
-                .and_then(NonZeroU32::new)
+                .and_then(|most| NonZeroU32::new(most.min(self.settings.api_keys.per_minute)))
                 .unwrap_or(NonZeroU32::MIN),
             memberships,
         });

@@ -31,7 +31,7 @@ impl App {
         confirmed: bool,
         origin: &Origin,
     ) -> Result<Ended> {
-        if params.has_repeated() || params.is_excessive() {
+        if params.is_ambiguous() {
             return Ok(Ended::Refused("It gave something twice."));
         }
         let hint = match params.get("id_token_hint").map(|hint| self.app_verifier.hint(hint)) {

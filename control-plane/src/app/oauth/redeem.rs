@@ -21,7 +21,7 @@ impl App {
     /// # Errors
     /// `invalid_request`, `unsupported_grant_type`, `invalid_grant`, `invalid_scope`.
     pub async fn token(&self, client: &ClientRecord, params: &Params, origin: &Origin) -> Result<Tokens> {
-        if params.has_repeated() || params.is_excessive() {
+        if params.is_ambiguous() {
             return Err(Refused::For(
                 Code::InvalidRequest,
                 "a parameter is given twice, or there are too many",

@@ -43,7 +43,7 @@ pub(super) struct Request {
 /// The code by which it is told what is wrong, and why.
 pub(super) fn read(params: &Params) -> Result<Request, (Code, &'static str)> {
     let wrong = |text| Err((Code::InvalidRequest, text));
-    if params.has_repeated() || params.is_excessive() {
+    if params.is_ambiguous() {
         return wrong("a parameter is given twice, or there are too many");
     }
     match params.get("response_type") {

@@ -207,7 +207,7 @@ impl App {
                 }
             }
         }
-        Err(Error::Busy)
+        Err(Error::Busy("others came in at the same moment"))
     }
 
     async fn try_to_arrive(

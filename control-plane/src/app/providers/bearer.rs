@@ -39,6 +39,8 @@ impl KnownTokens {
     }
 }
 
+const AWAY: &str = "the provider of the token cannot be asked";
+
 fn fingerprint(token: &str) -> Fingerprint {
     Sha256::digest(token.as_bytes()).into()
 }
@@ -47,7 +49,7 @@ fn fingerprint(token: &str) -> Fingerprint {
 /// that may not be reached: a tenant would learn by it what is inside.
 fn refused(error: &OutsideError) -> Error {
     tracing::debug!(%error, "a provider's token was not taken");
-    if error.passes() || tells_of_a_network(error) { Error::Busy } else { Error::Unauthenticated }
+    if error.passes() || tells_of_a_network(error) { Error::Busy(AWAY) } else { Error::Unauthenticated }
 }
 
 impl App {
@@ -116,7 +118,7 @@ impl App {
         })?;
         // What it was checked by was changed at this moment.
         if now != *provider {
-            return Err(Error::Busy);
+            return Err(Error::Busy("the provider of the token was changed just now"));
         }
         let new = NewSession {
             id: session,

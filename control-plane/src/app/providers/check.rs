@@ -20,8 +20,8 @@ pub struct Checked {
     pub found: Result<Proven, String>,
 }
 
-/// When a tenant is told that a host cannot be asked: longer than a connection is waited for, so that nobody learns by the
-/// time what stands behind a name.
+/// When a tenant is told that a host cannot be asked: longer than looking its name up takes and one connection is waited
+/// for, so that nobody learns by the time what stands behind a name.
 const BEAT: Duration = Duration::from_secs(4);
 
 /// What a tenant hears of it. What is not public and what is not there are the same to it.

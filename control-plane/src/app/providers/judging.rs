@@ -122,7 +122,9 @@ pub(super) fn person(word: Word, map: &ClaimMap, arrival: &Arrival, found: Found
     match found.addressed {
         None => Ok(Person::New { verified }),
         // Before anything is told of the account.
-        Some(known) if matches!(word.trust, Trust::Tenant(_)) && !found.member => Ok(Person::Stranger(known.user)),
+        Some(known) if matches!(word.trust, Trust::Tenant(_)) && !found.member => {
+            Ok(Person::Stranger(known.user))
+        }
         Some(known) if known.suspended => Err(Refusal::Suspended),
         Some(_) if found.taken => Err(Refusal::OtherSubject),
         Some(known) => Ok(Person::Link {

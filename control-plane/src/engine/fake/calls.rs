@@ -291,9 +291,7 @@ impl Engine for Fake {
             let container = state.container(id)?.clone();
             let address = attachments(&container).get(network).and_then(|attachment| attachment.address);
             let address = address.ok_or_else(|| Error::NotFound(format!("{id} in network {network}")))?;
-            let service = container.labels.get(names::SERVICE);
-            let told = service.and_then(|service| state.endpoints.get(service)).copied();
-            Ok(told.unwrap_or_else(|| SocketAddr::new(address.into(), port)))
+            Ok(SocketAddr::new(address.into(), port))
         })
     }
 

@@ -4,7 +4,7 @@
 mod calls;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
@@ -51,7 +51,6 @@ struct State {
     volumes: BTreeMap<String, Labels>,
     containers: BTreeMap<String, Container>,
     images: BTreeMap<String, ImageInfo>,
-    endpoints: BTreeMap<String, SocketAddr>,
     faults: Vec<Fault>,
     calls: Vec<String>,
 }
@@ -117,11 +116,6 @@ impl Fake {
     /// Lets the next call of this method of [`Engine`] fail once; faults for the same one queue up.
     pub fn fail(&self, call: &str, when: When, error: Error) {
         self.state().faults.push(Fault { call: call.to_owned(), when, error });
-    }
-
-    /// Where the service of this name is dialled at, whatever its container's address: a listener of the test.
-    pub fn answer_at(&self, service: &str, address: SocketAddr) {
-        self.state().endpoints.insert(service.to_owned(), address);
     }
 
     /// Ends a container by itself, as a crash does.

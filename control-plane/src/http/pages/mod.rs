@@ -114,10 +114,7 @@ fn wrongs(error: Error) -> Result<(StatusCode, Vec<(String, String)>), Trouble> 
             );
             (StatusCode::TOO_MANY_REQUESTS, general(text))
         }
-        Error::Busy => {
-            let text = "too many sign in at the same time; try again in a moment";
-            (StatusCode::SERVICE_UNAVAILABLE, general(text.to_owned()))
-        }
+        Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, general(error.to_string())),
         other => return Err(other.into()),
     })
 }

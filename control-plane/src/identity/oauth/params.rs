@@ -13,6 +13,9 @@ impl std::fmt::Debug for Params {
     }
 }
 
+/// Parameters that a request may have: the standards know of some thirty.
+const MOST: usize = 100;
+
 impl Params {
     /// Reads a query, or a body of `application/x-www-form-urlencoded`.
     #[must_use]
@@ -29,16 +32,13 @@ impl Params {
         (values.next().is_none() && !first.is_empty()).then_some(first)
     }
 
-    /// Whether any parameter is given twice.
+    /// Whether it cannot be told what is meant: there are more than any request has, which are not looked at one by one,
+    /// or one is given twice.
     #[must_use]
-    pub fn has_repeated(&self) -> bool {
-        self.0.iter().enumerate().any(|(at, (name, _))| self.0[..at].iter().any(|(other, _)| other == name))
-    }
-
-    /// Whether there are more than a request can mean.
-    #[must_use]
-    pub fn is_excessive(&self) -> bool {
-        self.0.len() > 100
+    pub fn is_ambiguous(&self) -> bool {
+        let names = || self.0.iter().map(|(name, _)| name);
+        self.0.len() > MOST
+            || names().enumerate().any(|(at, name)| names().take(at).any(|other| other == name))
     }
 
     /// The same without these parameters.
@@ -86,7 +86,7 @@ mod tests {
         for none in ["b", "c", "e", "f"] {
             assert_eq!(params.get(none), None, "{none}");
         }
-        assert!(params.has_repeated() && !params.without(&["c"]).has_repeated());
+        assert!(params.is_ambiguous() && !params.without(&["c"]).is_ambiguous());
         assert!(!format!("{params:?}").contains("x&y"));
     }
 

@@ -15,6 +15,9 @@ pub enum OutsideError {
     /// An answer that is none.
     #[error("{host} answered what is of no use: {why}")]
     Garbage { host: String, why: String },
+    /// It was not asked, or we do not know what it said.
+    #[error("the provider was not asked: {0}")]
+    Unasked(&'static str),
     /// It took nothing that it was sent.
     #[error("the provider refused: {0}")]
     Refused(&'static str),
@@ -29,7 +32,7 @@ impl OutsideError {
     /// Whether it may be otherwise in a while, with nobody setting anything right.
     #[must_use]
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Garbage { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Garbage { .. } | Self::Unasked(_))
     }
 }
 

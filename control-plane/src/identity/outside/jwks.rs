@@ -70,7 +70,7 @@ impl Key {
 
     fn fits(&self, head: &Head) -> bool {
         self.algorithms.contains(&head.algorithm)
-            && self.only.is_none_or(|only| only.to_string() == format!("{:?}", head.algorithm))
+            && self.only.is_none_or(|only| only == head.algorithm.into())
             && head.key.as_ref().is_none_or(|id| self.id.as_ref() == Some(id))
     }
 }

@@ -76,7 +76,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
                 return Ok(value);
             }
             None if lately => {
-                let unknown = OutsideError::Settings("the provider was asked just now".to_owned());
+                let unknown = OutsideError::Unasked("it was asked just now");
                 return Err(asked.failure.clone().unwrap_or(unknown));
             }
             _ => {}
@@ -85,7 +85,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         match (self.kept(), failed) {
             (Some(value), _) => Ok(value),
             (None, Ok(Some(error))) => Err(error),
-            (None, _) => Err(OutsideError::Settings("the provider could not be asked".to_owned())),
+            (None, _) => Err(OutsideError::Unasked("the question came to no end")),
         }
     }
 

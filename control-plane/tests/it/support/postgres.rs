@@ -57,12 +57,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server and waits until it takes connections.
-    pub async fn start() -> Self {
-        Self::run(&["--tmpfs", MEMORY]).await
-    }
-
-    /// One that begins with the data directory in this archive instead of the image's.
+    /// Starts a server with the data directory in this archive instead of the image's.
     async fn start_from(archive: &Path) -> Self {
         let baked = format!("{}:/var/lib/postgresql/baked.tar:ro", archive.display());
         Self::run(&["--tmpfs", MEMORY, "--volume", &baked]).await
@@ -73,6 +68,7 @@ impl Postgres {
         Self::run(&["--volume", "/var/lib/postgresql/data"]).await
     }
 
+    /// Starts a server and waits until it takes connections.
     async fn run(data: &[&str]) -> Self {
         let sockets = tempfile::Builder::new().prefix("fh").tempdir().expect("a directory for the socket");
         world_writable(sockets.path());
