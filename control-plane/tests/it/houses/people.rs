@@ -126,6 +126,11 @@ async fn a_member_comes_in_works_and_is_out_when_they_end_their_sessions() {
     browser.click("form.sheet button[type=submit]").await;
     browser.until_text("h1", "Blue van").await;
     browser.until_text(".head", "fleet").await;
+    browser.click(".head a.button[href$='/fuel-logs/new']").await;
+    browser.fill("input[name=odometer_km]", "1200").await;
+    browser.fill("input[name=litres]", "40.5").await;
+    browser.click("form.sheet button[type=submit]").await;
+    browser.until_text("table", "40.50").await;
     seen(&browser, "app-5-vehicle").await;
     browser.look(1100, 800, false).await;
 
