@@ -31,7 +31,7 @@ const WITHOUT_COMMON: &[&str] = &["model", "planner"];
 /// Crates that only these places may name.
 const CRATES: &[(&str, &[&str])] = &[
     ("bollard", &["engine/docker"]),
-    ("governor", &["http/limits"]),
+    ("governor", &["http/counts"]),
     ("lettre", &["worker/mail"]),
     ("qrcode", &["render"]),
     ("tera", &["render"]),
