@@ -28,7 +28,7 @@ pub mod engine;
 pub mod gateway;
 /// The HTTP API and its pages.
 pub mod http;
-/// Passwords, keys, tokens and the vault.
+/// Passwords, keys, tokens, the vault, and providers outside.
 pub mod identity;
 /// Pure types that every room shares.
 pub mod model;

@@ -1,4 +1,5 @@
-//! Who somebody is and what only they may read: passwords, tokens, and the vault for tenants' secrets.
+//! Who somebody is and what only they may read: passwords, tokens, the vault for tenants' secrets, and what providers
+//! outside say of people.
 
 pub mod api_keys;
 pub mod chain;

@@ -239,7 +239,11 @@ impl Verifier {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::{DecodingKey, EncodingKey, Header, encode};
+
+    use serde_json::json;
 
     use super::*;
 
@@ -300,7 +304,13 @@ mod tests {
         assert!(matches!(verifier.verify(&foreign, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
         let elsewhere = Issuer::new(ours.keys().clone(), "http://elsewhere").verifier();
         assert!(matches!(elsewhere.verify(&token, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)));
-        for bad in ["", "a.b.c", &token[..token.len() - 4], &format!("{token}x")] {
+        let parts: Vec<&str> = token.split('.').collect();
+        let unsigned = json!({"alg": "none", "typ": "JWT", "kid": ours.jwks().keys[0].common.key_id});
+        let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(unsigned.to_string()), parts[1]);
+        let others = Subject { id: "admin-2".into(), ..admin() };
+        let others = ours.issue(others, ADMIN_AUDIENCE, 5).expect("token");
+        let moved = format!("{}.{}.{}", parts[0], others.split('.').nth(1).expect("claims"), parts[2]);
+        for bad in ["", "a.b.c", &token[..token.len() - 4], &format!("{token}x"), &unsigned, &moved] {
             assert!(matches!(verifier.verify(bad, &[ADMIN_AUDIENCE]), Err(TokenError::Invalid)), "{bad}");
         }
         // The public key must not pass as a shared secret.

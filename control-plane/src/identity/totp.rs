@@ -53,9 +53,11 @@ impl Totp {
         self.0.to_url().ok().map(SecretString::from)
     }
 
-    /// The time step that a code is of: now's, the one before or the one after.
+    /// The time step that a code is of: now's, the one before or the one after. Many apps show it with a space in the
+    /// middle, and some people type that.
     #[must_use]
     pub fn step(&self, code: &str, now: DateTime<Utc>) -> Option<i64> {
+        let code = &code.replace(' ', "");
         let digits = code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit());
         let seconds = u64::try_from(now.timestamp()).ok()?;
         digits.then(|| self.0.check(code, seconds)).flatten().and_then(|step| i64::try_from(step).ok())
@@ -109,9 +111,11 @@ mod tests {
         let step = Some(1_111_111_109 / 30);
         for (off, found) in [(-30, step), (30, step), (-60, None), (60, None)] {
             let now = at(1_111_111_109) + TimeDelta::seconds(off);
-            assert_eq!(totp.step("081804", now), found, "{off}");
+            for code in ["081804", "081 804"] {
+                assert_eq!(totp.step(code, now), found, "{code} {off}");
+            }
         }
-        for bad in ["", "81804", "0818040", "08180a", "081 804", "٠٨١٨٠٤"] {
+        for bad in ["", "81804", "0818040", "08180a", "081-804", "٠٨١٨٠٤"] {
             assert_eq!(totp.step(bad, at(1_111_111_109)), None, "{bad:?}");
         }
     }

@@ -25,6 +25,10 @@ const CODE_SECONDS: i64 = 60;
 /// Where it is asked, as a path of ours.
 pub const PATH: &str = "/oauth/authorize";
 
+/// Longest way of ours that people come back to from signing in, in bytes: one cookie holds it in base64 while they are at
+/// a provider, and browsers keep about 4,000 bytes of each.
+pub const LONGEST_WAY: usize = 2_800;
+
 /// What is to be done with somebody's browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorized {
@@ -76,37 +80,56 @@ impl App {
             Ok(request) => request,
             Err((code, why)) => return refused(code, why),
         };
-        let now = Utc::now();
-        // One that is good in another tenant alone is none here.
-        let met = match browser.filter(|one| one.principal.is_good_in(client.tenant_id)) {
-            Some(browser) => match self.is_met(&client, &request, browser) {
-                Some(met) => met.then_some(browser),
-                None => return refused(Code::InvalidRequest, "id_token_hint is no ID token of this client"),
-            },
+        let meant = match request.hint.as_deref().map(|hint| self.app_verifier.hint(hint)) {
             None => None,
+            Some(Ok(hint)) if hint.aud == client.tenant_id => Some(hint),
+            Some(_) => return refused(Code::InvalidRequest, "id_token_hint is no ID token of this client"),
         };
-        let come_back = || format!("{PATH}?{}", request.after_signing_in(params, now.timestamp()).to_query());
+        let now = Utc::now().timestamp();
+        let email = meant.as_ref().and_then(|hint| hint.profile.email.as_ref());
+        let come_back = format!("{PATH}?{}", request.after_signing_in(params, email, now).to_query());
+        if come_back.len() > LONGEST_WAY {
+            return refused(
+                Code::InvalidRequest,
+                "the request is too long: it would be lost while somebody signs in",
+            );
+        }
+        // One that is good in another tenant alone is none here.
+        let recent = browser
+            .filter(|one| one.principal.is_good_in(client.tenant_id))
+            .filter(|one| request.is_met_by(one.since.timestamp(), now));
+        let met = recent.filter(|one| meant.as_ref().is_none_or(|hint| hint.sub == one.principal.user));
         let Some(browser) = met else {
-            return match request.silent {
-                true => refused(Code::LoginRequired, "nobody is signed in, or not recently enough"),
-                false => Ok(Authorized::SignIn(come_back())),
+            return match recent {
+                _ if request.silent => {
+                    refused(Code::LoginRequired, "nobody is signed in, or not recently enough")
+                }
+                // They were asked to sign in as whom the app means.
+                Some(_) if request.since.is_some() => refused(Code::LoginRequired, "somebody else signed in"),
+                _ => Ok(Authorized::SignIn(come_back)),
             };
         };
         let tenant = client.tenant_id;
         match browser.principal.may(&tenant.to_string(), Permission::DataRead) {
             Ok(_) => {}
             Err(Error::NotFound(_) | Error::Forbidden(_)) if request.silent => {
-                return refused(Code::AccessDenied, "whoever is signed in may not");
+                return match browser.principal.lack(tenant) {
+                    Some(Lack::Provider | Lack::SecondFactor) => refused(
+                        Code::InteractionRequired,
+                        "whoever is signed in has to sign in by something else",
+                    ),
+                    _ => refused(Code::AccessDenied, "whoever is signed in may not"),
+                };
             }
             Err(Error::NotFound(_)) => return Ok(Authorized::Nowhere(tenant)),
             Err(Error::Forbidden(_)) => {
                 return Ok(match browser.principal.lack(tenant) {
                     Some(Lack::Suspended) => Authorized::Suspended(tenant),
-                    Some(Lack::Provider) => Authorized::Provider { tenant, back: come_back() },
+                    Some(Lack::Provider) => Authorized::Provider { tenant, back: come_back },
                     Some(Lack::SecondFactor) => Authorized::SecondFactor {
                         tenant,
                         has_one: browser.principal.has_second_factor,
-                        back: come_back(),
+                        back: come_back,
                     },
                     None => Authorized::Nowhere(tenant),
                 });
@@ -115,15 +138,6 @@ impl App {
         }
         let code = self.grant(&client, &request, back, browser, origin).await?;
         Ok(Authorized::Back(self.answered(params, Params::default().with("code", code)).at(back)))
-    }
-
-    /// Whether it is they whom the app asks for, and they signed in recently enough. None when it asks in a way that is
-    /// no way.
-    fn is_met(&self, client: &ClientRecord, request: &Request, browser: &Browser) -> Option<bool> {
-        let recent = request.is_met_by(browser.since.timestamp(), Utc::now().timestamp());
-        let Some(hint) = &request.hint else { return Some(recent) };
-        let hinted = self.app_verifier.hint(hint).ok().filter(|hint| hint.aud == client.tenant_id)?;
-        Some(recent && hinted.sub == browser.principal.user)
     }
 
     /// What every answer holds: what the app knows it by, and who gives it (RFC 9207), so that it cannot be taken for

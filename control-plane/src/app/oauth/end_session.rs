@@ -34,11 +34,9 @@ impl App {
         if params.is_ambiguous() {
             return Ok(Ended::Refused("It gave something twice."));
         }
-        let hint = match params.get("id_token_hint").map(|hint| self.app_verifier.hint(hint)) {
-            None => None,
-            Some(Ok(hint)) => Some(hint),
-            Some(Err(_)) => return Ok(Ended::Refused("What it sent of your sign-in is not ours.")),
-        };
+        // One that is not ours, or whose key was withdrawn, proves nothing: they are asked (RP-Initiated Logout, 2).
+        let shown = params.get("id_token_hint");
+        let hint = shown.and_then(|hint| self.app_verifier.hint(hint).ok());
         let named = params.get("client_id");
         let hinted = hint.as_ref().map(|hint| hint.aud);
         let id = match named.map(clients::id) {
@@ -50,7 +48,9 @@ impl App {
             Some(id) => self.oauth_client(id).await?,
             None => None,
         };
-        let back = match params.get("post_logout_redirect_uri") {
+        // Of an app that is named by such a hint alone it cannot be told which one it is, nor what its addresses are.
+        let nameless = client.is_none() && shown.is_some() && hint.is_none();
+        let back = match params.get("post_logout_redirect_uri").filter(|_| !nameless) {
             None => None,
             Some(asked) => {
                 let own = client

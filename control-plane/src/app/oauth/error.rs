@@ -17,6 +17,7 @@ words!(
         UnsupportedResponseType = "unsupported_response_type",
         AccessDenied = "access_denied",
         LoginRequired = "login_required",
+        InteractionRequired = "interaction_required",
         RequestNotSupported = "request_not_supported",
         RequestUriNotSupported = "request_uri_not_supported",
         RegistrationNotSupported = "registration_not_supported",

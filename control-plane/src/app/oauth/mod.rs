@@ -13,7 +13,7 @@ mod standing;
 mod userinfo;
 
 pub use crate::store::oauth_clients::ClientRecord as Client;
-pub use authorize::{Authorized, PATH};
+pub use authorize::{Authorized, LONGEST_WAY, PATH};
 pub use end_session::Ended;
 pub use error::{Code, Refused};
 pub use introspect::Introspected;

@@ -5,6 +5,7 @@ use super::error::Code;
 use crate::identity::oauth::params::Params;
 use crate::identity::oauth::pkce::Challenge;
 use crate::identity::oauth::scopes::{ScopeName, Scopes};
+use crate::model::email::Email;
 
 /// Longest value of what is given back or kept, in bytes.
 const LONGEST: usize = 1024;
@@ -78,11 +79,14 @@ pub(super) fn read(params: &Params) -> Result<Request, (Code, &'static str)> {
     let Some(challenge) = params.get("code_challenge").and_then(Challenge::read) else {
         return wrong("PKCE is required: code_challenge is a SHA-256 hash in base64url without padding");
     };
-    let (silent, again) = match params.get("prompt") {
-        None => (false, false),
-        Some("none") => (true, false),
-        Some("login") => (false, true),
-        Some(_) => return wrong("prompt is none or login"),
+    let prompt: Vec<&str> = params.get("prompt").unwrap_or_default().split_whitespace().collect();
+    let (silent, again) = match prompt.as_slice() {
+        ["none"] => (true, false),
+        // App and platform are one house, so consent is given; another account is chosen by signing in anew.
+        words if words.iter().all(|word| ["login", "select_account", "consent"].contains(word)) => {
+            (false, words.iter().any(|word| *word != "consent"))
+        }
+        _ => return wrong("prompt is none alone, or of login, select_account and consent"),
     };
     let max_age = match params.get("max_age").map(str::parse) {
         None => None,
@@ -115,11 +119,16 @@ impl Request {
             && self.since.is_none_or(|since| auth_time >= since)
     }
 
-    /// The same request for whoever comes back from signing in: it asks for that no more, and yet takes no older one.
-    pub(super) fn after_signing_in(&self, params: &Params, now: i64) -> Params {
+    /// The same request for whoever comes back from signing in: it asks for that no more, and yet takes no older one. They
+    /// are led to sign in by the address of whom the app means, and who signs in as somebody else is not asked again.
+    pub(super) fn after_signing_in(&self, params: &Params, meant: Option<&Email>, now: i64) -> Params {
         let rest = params.without(&["prompt", "max_age", SIGNED_IN_AFTER]);
-        let fresh = (self.again || self.max_age.is_some()).then_some(now);
-        match fresh.or(self.since) {
+        let rest = match meant {
+            Some(email) => rest.without(&["login_hint"]).with("login_hint", email),
+            None => rest,
+        };
+        let anew = self.again || self.max_age.is_some() || self.hint.is_some() && self.since.is_none();
+        match anew.then_some(now).or(self.since) {
             Some(since) => rest.with(SIGNED_IN_AFTER, since),
             None => rest,
         }
@@ -178,12 +187,12 @@ mod tests {
             assert_eq!(request.is_met_by(now - 300, now), met, "{more}");
             assert_eq!(signed_in_after(&params.at(PATH)), None);
             if !met {
-                let after = request.after_signing_in(&params, now);
+                let after = request.after_signing_in(&params, None, now);
                 let request = read(&after).expect("a request");
                 assert!(request.is_met_by(now + 3, now + 900), "{more}");
                 assert!(!request.is_met_by(now - 1, now), "an older sign-in is none");
                 assert_eq!(after.get("state"), Some("s"));
-                let again = request.after_signing_in(&after, now + 9);
+                let again = request.after_signing_in(&after, None, now + 9);
                 assert_eq!(again.get(SIGNED_IN_AFTER), after.get(SIGNED_IN_AFTER));
                 assert_eq!(signed_in_after(&again.at(PATH)), Some(now));
                 assert_eq!(signed_in_after(&again.at("/join/acme")), None);

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use tokio_stream::wrappers::BroadcastStream;
 
 use super::{Container, Fake, attachments, carries, same};
-use crate::engine::names::{self, Labels};
+use crate::engine::names::Labels;
 use crate::engine::{
     BuildLog, BuildSpec, ContainerInfo, ContainerSpec, Engine, EngineEvent, EngineInfo, Error, EventKind,
     ImageInfo, Inspection, Mount, NetworkInfo, NetworkMode, NetworkSpec, Result, VolumeInfo, VolumeSpec,

@@ -12,18 +12,30 @@ use crate::http::limits::TooMany;
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    code: Code,
+    /// None for who showed nothing: they are told how, and of no error (RFC 6750, 3.1).
+    code: Option<Code>,
     description: String,
     headers: HeaderMap,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: Code, description: &str) -> Self {
-        Self { status, code, description: description.to_owned(), headers: HeaderMap::new() }
+        Self { status, code: Some(code), description: description.to_owned(), headers: HeaderMap::new() }
     }
 
     pub(super) fn invalid(description: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Code::InvalidRequest, description)
+    }
+
+    /// For who shows no token where one is needed.
+    pub(super) fn no_token() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            code: None,
+            description: "send an access token: Authorization: Bearer <token>".to_owned(),
+            headers: HeaderMap::new(),
+        }
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"freehold\""))
     }
 
     fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
@@ -89,7 +101,10 @@ impl From<TooMany> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.code, "error_description": self.description });
+        let mut body = json!({ "error_description": self.description });
+        if let Some(code) = self.code {
+            body["error"] = json!(code);
+        }
         (self.status, self.headers, axum::Json(body)).into_response()
     }
 }

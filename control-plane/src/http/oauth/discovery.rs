@@ -37,7 +37,7 @@ pub(super) async fn show(State(state): State<AppState>, request: Request) -> Res
         "revocation_endpoint_auth_methods_supported": ways,
         "introspection_endpoint_auth_methods_supported": ways,
         "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": ["none", "login"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_supported": [
             "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "amr", "name", "email",
             "email_verified", "tenant_id", "tenant", "role",

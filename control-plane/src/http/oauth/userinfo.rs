@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use super::answer::Refusal;
 use super::form::Form;
-use crate::app::oauth::{Code, Refused, UserInfo};
+use crate::app::oauth::UserInfo;
 use crate::http::caller::bearer;
 use crate::http::{AppState, limits};
 
@@ -41,12 +41,15 @@ pub(super) async fn posted(
 }
 
 async fn told(state: &AppState, parts: &Parts, token: Option<String>) -> Result<Json<UserInfo>, Refusal> {
-    let missing = || Refused::For(Code::InvalidToken, "send an access token: Authorization: Bearer <token>");
-    let claims = match token.ok_or_else(missing).and_then(|token| state.app.app_token(&token)) {
+    let known = match token {
+        Some(token) => state.app.app_token(&token).map_err(Refusal::from),
+        None => Err(Refusal::no_token()),
+    };
+    let claims = match known {
         Ok(claims) => claims,
-        Err(refused) => {
+        Err(refusal) => {
             limits::count_stranger(&state.limits, parts)?;
-            return Err(refused.into());
+            return Err(refusal);
         }
     };
     limits::count_client(&state.limits, claims.aud)?;

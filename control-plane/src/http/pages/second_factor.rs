@@ -49,7 +49,7 @@ fn first_page(way: Option<&Way>) -> PersonPage {
 }
 
 fn code_form(way: Option<&Way>) -> person::Form {
-    let field = Field::new(Kind::Text, "code", "Code", 6)
+    let field = Field::new(Kind::Text, "code", "Code", 7)
         .autocomplete("one-time-code")
         .inputmode("numeric")
         .hint("The six digits that the app shows now.");

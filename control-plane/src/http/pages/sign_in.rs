@@ -148,20 +148,26 @@ pub(super) async fn show(
 ) -> Result<Response, Trouble> {
     let Query(asked) = query?;
     let road = Road::of(&state, &asked.to).await?;
-    let (email, page) = match (&visitor.browser, &road.way) {
+    let (email, lead) = match (&visitor.browser, &road.way) {
         (Some(_), None) => return Ok(see_other(ACCOUNT)),
         // An app may ask that somebody signs in who is signed in.
-        (Some(browser), Some(_)) => {
-            let again = match road.doors.required {
-                true => "You are signed in. To go on, sign in by what this place asks for.",
-                false => "You are signed in. To go on, show once more that it is you.",
+        (Some(browser), Some(way)) => {
+            let present = browser.principal.email.as_str();
+            let meant = Some(way.hint()).filter(|hint| !hint.is_empty()).unwrap_or(present.to_owned());
+            let how = match (road.doors.required, meant == present) {
+                (true, _) => "sign in by what this place asks for",
+                (false, true) => "show once more that it is you",
+                (false, false) => "sign in as whom this place means",
             };
-            (browser.principal.email.to_string(), again)
+            (meant, Some(format!("You are signed in as {present}. To go on, {how}.")))
         }
-        (None, way) => (way.as_ref().map(Way::hint).unwrap_or_default(), ""),
+        (None, way) => (way.as_ref().map(Way::hint).unwrap_or_default(), None),
     };
     let shown = road.page(&email, false);
-    let shown = if page.is_empty() { shown } else { shown.lead(page) };
+    let shown = match lead {
+        Some(lead) => shown.lead(lead),
+        None => shown,
+    };
     Ok(road.answer(&state, StatusCode::OK, shown).into_response())
 }
 

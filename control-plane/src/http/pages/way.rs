@@ -6,11 +6,10 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::SECOND_FACTOR;
+use crate::app::oauth::LONGEST_WAY;
 use crate::app::{App, Error, Settings, places::Place};
 use crate::model::slug::Slug;
 
-/// Longest way, in bytes: browsers and the edge take little more in one address.
-const LONGEST: usize = 4_096;
 const AUTHORIZE: &str = "/oauth/authorize?";
 const JOIN: &str = "/join/";
 const INVITATION: &str = "/invitations?token=";
@@ -37,7 +36,7 @@ impl Way {
             || to == SECOND_FACTOR
             || to.strip_prefix(JOIN).is_some_and(|slug| slug.parse::<Slug>().is_ok())
             || to.strip_prefix(INVITATION).is_some_and(is_secret);
-        (plain && ours && to.len() <= LONGEST).then(|| Self(to.to_owned()))
+        (plain && ours && to.len() <= LONGEST_WAY).then(|| Self(to.to_owned()))
     }
 
     pub(super) fn to_join(slug: &Slug) -> Self {
@@ -161,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(Way::read(bad), None, "{bad:?}");
         }
-        assert_eq!(Way::read(&format!("{AUTHORIZE}{}", "x".repeat(LONGEST))), None, "too long");
+        assert_eq!(Way::read(&format!("{AUTHORIZE}{}", "x".repeat(LONGEST_WAY))), None, "too long");
     }
 
     #[test]

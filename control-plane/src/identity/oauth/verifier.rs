@@ -176,6 +176,13 @@ mod tests {
         }
     }
 
+    fn signed(algorithm: Algorithm, name: &str, kid: &Value, key: &EncodingKey) -> String {
+        let mut header = Header::new(algorithm);
+        header.kid = kid.as_str().map(str::to_owned);
+        header.typ = Some(name.to_owned());
+        encode(&header, &claims(), key).expect("a token")
+    }
+
     #[test]
     fn what_was_not_signed_by_the_right_key_in_the_right_way_is_nothing() {
         let issuer = issuer();
@@ -191,20 +198,33 @@ mod tests {
         let mut forged = Vec::new();
         for key in [0, 1] {
             let kid = keys["keys"][key]["kid"].clone();
-            for alg in ["none", "None", "HS256", "RS256", "ES256", "PS256"] {
-                forged.extend(plain(json!({"alg": alg, "typ": "at+jwt", "kid": kid})));
-            }
-            // A public key is no shared secret.
-            for part in ["x", "n"] {
-                let Some(public) = keys["keys"][key][part].as_str() else { continue };
-                let mut header = Header::new(Algorithm::HS256);
-                header.kid = kid.as_str().map(str::to_owned);
-                header.typ = Some("at+jwt".to_owned());
-                let secret = EncodingKey::from_secret(public.as_bytes());
-                forged.push(encode(&header, &claims(), &secret).expect("a token"));
+            for name in [APP_TOKEN, ID_TOKEN] {
+                for alg in ["none", "None", "HS256", "RS256", "ES256", "PS256", "EdDSA"] {
+                    forged.extend(plain(json!({"alg": alg, "typ": name, "kid": kid})));
+                }
+                // A public key is no shared secret.
+                for part in ["x", "n"] {
+                    let Some(public) = keys["keys"][key][part].as_str() else { continue };
+                    let secret = EncodingKey::from_secret(public.as_bytes());
+                    forged.push(signed(Algorithm::HS256, name, &kid, &secret));
+                }
             }
         }
+        // With our own header but for the signature: of other claims, and by other keys.
+        let id = issuer.sign_id(&claims()).expect("a token");
+        for good in [&token, &id] {
+            let other = issuer.sign_access(&claims()).expect("a token");
+            let parts: Vec<&str> = good.split('.').collect();
+            let claims = other.split('.').nth(1).expect("claims");
+            forged.push(format!("{}.{claims}.{}", parts[0], parts[2]));
+        }
+        let (ed, rsa) = (generate_key(), generate_id_key());
+        let ed = EncodingKey::from_ed_pem(ed.expose_secret().as_bytes()).expect("a key");
+        let rsa = EncodingKey::from_rsa_pem(rsa.expose_secret().as_bytes()).expect("a key");
+        forged.push(signed(Algorithm::EdDSA, APP_TOKEN, &keys["keys"][0]["kid"], &ed));
+        forged.push(signed(Algorithm::RS256, ID_TOKEN, &keys["keys"][1]["kid"], &rsa));
         forged.push(super::tests::issuer().sign_access(&claims()).expect("somebody else's"));
+        forged.push(super::tests::issuer().sign_id(&claims()).expect("somebody else's"));
         for token in forged {
             assert!(verifier.access(&token).is_err() && verifier.hint(&token).is_err(), "{token}");
         }

@@ -79,7 +79,9 @@ async fn whoever_is_signed_in_gets_into_the_app_with_what_they_are_there() {
     ] {
         assert_eq!(id[name], value, "{name}: {id}");
     }
-    assert!(id["auth_time"].as_i64().expect("a time") <= id["iat"].as_i64().expect("a time"));
+    let time = |name: &str| id[name].as_i64().expect("a time");
+    assert!(time("auth_time") <= time("iat"));
+    assert_eq!(time("exp") - time("iat"), 300);
     let hash =
         control_plane::identity::oauth::claims::at_hash(tokens["access_token"].as_str().expect("text"));
     assert_eq!(id["at_hash"], hash);
@@ -154,7 +156,13 @@ async fn nobody_is_signed_in_silently_and_nobody_signs_in_for_ever() {
     }
     assert_eq!(error(&asked.but("prompt", "none"), &cookie).await, None);
     // They have to sign in again, and only once.
-    for (name, value) in [("prompt", "login"), ("max_age", "60"), ("max_age", "0")] {
+    for (name, value) in [
+        ("prompt", "login"),
+        ("prompt", "select_account"),
+        ("prompt", "login consent"),
+        ("max_age", "60"),
+        ("max_age", "0"),
+    ] {
         let mut sql = world.registry.superuser().await;
         let since = async |sql: &mut sqlx::PgConnection, minutes: i32| {
             sqlx::query(
@@ -177,12 +185,44 @@ async fn nobody_is_signed_in_silently_and_nobody_signs_in_for_ever() {
         let answer = world.browse(&to, &cookie).await;
         assert_eq!(location(&answer).0, client.back, "{name}={value}: {}", answer.header("location"));
     }
-    let asked = asked.but("max_age", "60");
-    let silent = asked.but("prompt", "none");
+    let silent = asked.but("max_age", "60").but("prompt", "none");
     assert_eq!(error(&silent, &cookie).await, None);
-    let code = world.code(&asked, &cookie).await;
-    let id = claims(&world.exchange(&client, &asked.exchange(&code)).await.body["id_token"]);
-    assert!(id["auth_time"].is_i64(), "{id}");
+}
+
+#[tokio::test]
+async fn what_else_an_app_may_ask_is_done_already_or_passed_over() {
+    let world = World::start().await;
+    let client = world.client("acme").await;
+    let (ada, cookie) = world.visitor("acme", Role::Viewer).await;
+    let mut sql = world.registry.superuser().await;
+    let began: i64 = sqlx::query_scalar(
+        "update freehold.sessions set created_at = now() - interval '5 minutes' where id = $1
+         returning extract(epoch from date_trunc('second', created_at))::bigint",
+    )
+    .bind(ada.session.0)
+    .fetch_one(&mut sql)
+    .await
+    .expect("a time");
+    for (name, value) in [
+        // Clients that want a refresh token ask so (OpenID Connect Core, 11).
+        ("prompt", "consent"),
+        ("max_age", "600"),
+        ("ui_locales", "de fr-CA"),
+        ("claims_locales", "de"),
+        ("acr_values", "urn:mace:incommon:iap:silver"),
+        ("claims", r#"{"id_token":{"auth_time":{"essential":true}}}"#),
+        ("display", "popup"),
+        ("something", "else"),
+    ] {
+        let asked = client.asks().but(name, value);
+        let code = world.code(&asked, &cookie).await;
+        let tokens = world.exchange(&client, &asked.exchange(&code)).await.body;
+        assert!(tokens["refresh_token"].is_string(), "{name}: {tokens}");
+        let refreshed = world.refresh(&client, &tokens).await.body;
+        for id in [claims(&tokens["id_token"]), claims(&refreshed["id_token"])] {
+            assert_eq!(id["auth_time"], began, "{name}: when they signed in, and not when the app asked");
+        }
+    }
 }
 
 #[tokio::test]
@@ -190,7 +230,7 @@ async fn a_hint_says_whom_the_app_means() {
     let world = World::start().await;
     let (client, other) = (world.client("acme").await, world.client("globex").await);
     let (ada, cookie) = world.visitor("acme", Role::Viewer).await;
-    let (_, bobs) = world.visitor("acme", Role::Viewer).await;
+    let (bob, bobs) = world.visitor("acme", Role::Viewer).await;
     world.join(&ada, "globex", Role::Viewer).await;
     let tokens = world.signed_in(&client, &cookie).await;
     let elsewhere = world.signed_in(&other, &cookie).await;
@@ -202,8 +242,46 @@ async fn a_hint_says_whom_the_app_means() {
     assert_eq!(error(&tokens["id_token"], &cookie).await, None);
     assert_eq!(error(&tokens["id_token"], &bobs).await.as_deref(), Some("login_required"));
     for wrong in [&elsewhere["id_token"], &tokens["access_token"], &json!("x.y.z")] {
-        assert_eq!(error(wrong, &cookie).await.as_deref(), Some("invalid_request"), "{wrong}");
+        for cookie in [cookie.as_str(), ""] {
+            assert_eq!(error(wrong, cookie).await.as_deref(), Some("invalid_request"), "{wrong}");
+        }
     }
+
+    // Somebody else is asked to sign in as whom the app means, and the app is told if they do not.
+    let asked = client.asks().but("id_token_hint", tokens["id_token"].as_str().expect("a token"));
+    assert_eq!(location(&world.authorize(&asked, &cookie).await).0, client.back);
+    let mut sql = world.registry.superuser().await;
+    let mut since = async |minutes: i32| {
+        sqlx::query(
+            "update freehold.sessions set created_at = now() - make_interval(mins => $2) where user_id = $1",
+        )
+        .bind(bob.id.0)
+        .bind(minutes)
+        .execute(&mut sql)
+        .await
+        .expect("a time");
+    };
+    since(5).await;
+    let (path, params) = location(&world.authorize(&asked, &bobs).await);
+    assert_eq!(path, "/sign-in");
+    let page = world.browse(&params.at("/sign-in"), &bobs).await.text;
+    assert!(page.contains(&format!("value=\"{}\"", ada.email)), "{page}");
+    assert!(page.contains(&format!("You are signed in as {}", bob.email)), "{page}");
+    let to = params.get("to").expect("a way back");
+    assert_eq!(location(&world.browse(to, &bobs).await).0, "/sign-in", "they have yet to sign in");
+    assert_eq!(location(&world.browse(to, &cookie).await).0, "/sign-in", "so has who it is to be");
+    since(0).await;
+    let (path, params) = location(&world.browse(to, &bobs).await);
+    assert_eq!((path, params.get("error")), (client.back.clone(), Some("login_required")));
+    // Who signs in as whom it means gets in.
+    sqlx::query("update freehold.sessions set created_at = now() where id = $1")
+        .bind(ada.session.0)
+        .execute(&mut world.registry.superuser().await)
+        .await
+        .expect("a time");
+    let (path, params) = location(&world.browse(to, &cookie).await);
+    assert_eq!(path, client.back);
+    assert!(params.get("code").is_some(), "{params:?}");
 }
 
 #[tokio::test]
@@ -248,9 +326,26 @@ async fn it_is_asked_by_post_as_well_and_answered_at_its_own_host_alone() {
         }
     }
     assert_eq!((&public.body["issuer"], &inside["issuer"]), (&json!(ISSUER), &json!(ISSUER)));
-    assert_eq!(public.body["id_token_signing_alg_values_supported"], json!(["RS256"]));
-    assert_eq!(public.body["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(public.body["authorization_response_iss_parameter_supported"], true);
+    let ways = json!(["client_secret_basic", "client_secret_post"]);
+    for (name, value) in [
+        ("id_token_signing_alg_values_supported", json!(["RS256"])),
+        ("code_challenge_methods_supported", json!(["S256"])),
+        ("authorization_response_iss_parameter_supported", json!(true)),
+        ("response_types_supported", json!(["code"])),
+        ("response_modes_supported", json!(["query"])),
+        ("grant_types_supported", json!(["authorization_code", "refresh_token"])),
+        ("subject_types_supported", json!(["public"])),
+        ("scopes_supported", json!(["openid", "profile", "email", "offline_access"])),
+        ("prompt_values_supported", json!(["none", "login", "consent", "select_account"])),
+        ("token_endpoint_auth_methods_supported", ways.clone()),
+        ("revocation_endpoint_auth_methods_supported", ways.clone()),
+        ("introspection_endpoint_auth_methods_supported", ways),
+        ("claims_parameter_supported", json!(false)),
+        ("request_parameter_supported", json!(false)),
+        ("request_uri_parameter_supported", json!(false)),
+    ] {
+        assert_eq!((&public.body[name], &inside[name]), (&value, &value), "{name}");
+    }
     let elsewhere = discovery("admin.freehold.localhost:8080").await;
     assert_eq!(elsewhere.status, 421);
 }

@@ -91,7 +91,10 @@ async fn what_is_asked_wrongly_is_told_to_the_app_with_its_state() {
         ("code_challenge_method", "plain", "invalid_request"),
         ("request", "a.b.c", "request_not_supported"),
         ("request_uri", "https://evil.example", "request_uri_not_supported"),
+        ("registration", "{}", "registration_not_supported"),
         ("prompt", "none login", "invalid_request"),
+        ("prompt", "consent none", "invalid_request"),
+        ("prompt", "create", "invalid_request"),
     ] {
         for cookie in [cookie.as_str(), ""] {
             let (address, params) = location(&world.authorize(&asked.but(name, value), cookie).await);
@@ -104,6 +107,19 @@ async fn what_is_asked_wrongly_is_told_to_the_app_with_its_state() {
     let twice = asked.params.clone().with("nonce", "another");
     let (_, params) = location(&world.browse(&twice.at("/oauth/authorize"), &cookie).await);
     assert_eq!(params.get("error"), Some("invalid_request"));
+
+    // What is taken is not lost while somebody signs in: not to the page, nor on the way by a provider.
+    let long = |state: &str| asked.but("state", state);
+    let (path, params) = location(&world.authorize(&long(&"s".repeat(1024)), "").await);
+    assert_eq!(path, "/sign-in");
+    let page = world.browse(&params.at("/sign-in"), "").await.text;
+    assert!(page.contains("Sign in to acme") && page.contains(&"s".repeat(1024)), "{page}");
+    let state = "&".repeat(1024);
+    for cookie in [cookie.as_str(), ""] {
+        let (path, params) = location(&world.authorize(&long(&state), cookie).await);
+        assert_eq!((path.as_str(), params.get("error")), (client.back.as_str(), Some("invalid_request")));
+        assert_eq!(params.get("state"), Some(state.as_str()));
+    }
 }
 
 #[tokio::test]
@@ -127,13 +143,26 @@ async fn whoever_is_no_member_finds_no_place_and_who_may_not_is_told() {
     let answer = world.authorize(&asked, &cookie).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (403, ""), "{}", answer.text);
 
-    let (_, cookie) = world.visitor("acme", Role::Member).await;
+    let (bob, cookie) = world.visitor("acme", Role::Member).await;
     let strict = json!({"require_second_factor": true});
     let strict = world.ask(axum::http::Method::PATCH, "/api/v1/tenants/acme/security", Some(strict)).await;
     assert!(strict.status.is_success(), "{}", strict.text);
     let answer = world.authorize(&asked, &cookie).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (403, ""), "{}", answer.text);
     assert!(answer.text.contains("second factor"), "{}", answer.text);
+    // What would do is theirs to do, but not unseen.
+    let silent = location(&world.authorize(&asked.but("prompt", "none"), &cookie).await).1;
+    assert_eq!(silent.get("error"), Some("interaction_required"));
+    world
+        .ask(
+            axum::http::Method::PATCH,
+            &format!("/api/v1/tenants/acme/members/{}", bob.id),
+            Some(json!({"suspended": true})),
+        )
+        .await
+        .expect(200);
+    let silent = location(&world.authorize(&asked.but("prompt", "none"), &cookie).await).1;
+    assert_eq!(silent.get("error"), Some("access_denied"), "nothing that they do helps");
 }
 
 #[tokio::test]
@@ -183,6 +212,13 @@ async fn a_code_is_exchanged_by_whoever_asked_for_it_and_by_nobody_else() {
     // Its time passes.
     let code = world.code(&asked, &cookie).await;
     let mut sql = world.registry.superuser().await;
+    let good_for: f64 = sqlx::query_scalar(
+        "select extract(epoch from code_expires_at - created_at)::float8 from freehold.oauth_grants where redeemed_at is null",
+    )
+    .fetch_one(&mut sql)
+    .await
+    .expect("a time");
+    assert!((59.0..=60.0).contains(&good_for), "{good_for}");
     sqlx::query("update freehold.oauth_grants set code_expires_at = now() - interval '1 second' where redeemed_at is null")
         .execute(&mut sql)
         .await

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::oauth::location;
 use super::{Answer, HOST, World};
 
-async fn posts(world: &World, form: &Params, cookie: &str, site: &str) -> Answer {
+/// What a browser is answered that posts a form to the end of a session, from this site.
+pub(super) async fn posts(world: &World, form: &Params, cookie: &str, site: &str) -> Answer {
     let request = Request::post("/oauth/end-session")
         .header(header::HOST, HOST)
         .header(header::COOKIE, cookie)
@@ -54,10 +55,17 @@ async fn nobody_is_signed_out_by_a_link_that_somebody_made_up() {
         Params::default().with("client_id", &client.id),
         Params::default().with("client_id", &client.id).with("post_logout_redirect_uri", &client.signed_out),
         Params::default().with("id_token_hint", hint).with("post_logout_redirect_uri", &other.signed_out),
+        // What is no ID token of ours proves nothing, and is as none.
+        Params::default().with("id_token_hint", tokens["access_token"].as_str().expect("a token")),
+        Params::default()
+            .with("id_token_hint", "x.y.z")
+            .with("post_logout_redirect_uri", "http://evil.example/"),
     ] {
         let answer = world.browse(&params.at("/oauth/end-session"), &cookie).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert!(answer.text.contains("<form"), "they are asked");
+        let policy = answer.header("content-security-policy");
+        assert!(!policy.contains("evil.example"), "{policy}");
         for site in ["cross-site", "same-site"] {
             let posted = posts(&world, &params, &cookie, site).await;
             assert_eq!(posted.status, 303);
@@ -72,13 +80,23 @@ async fn nobody_is_signed_out_by_a_link_that_somebody_made_up() {
         Params::default().with("client_id", &client.id).with("post_logout_redirect_uri", &other.signed_out),
         Params::default().with("client_id", &client.id).with("post_logout_redirect_uri", &client.back),
         Params::default().with("client_id", &client.id).with("id_token_hint", hint),
-        Params::default().with("id_token_hint", tokens["access_token"].as_str().expect("a token")),
+        Params::default()
+            .with("id_token_hint", "x.y.z")
+            .with("client_id", &client.id)
+            .with("post_logout_redirect_uri", &other.signed_out),
     ] {
         for cookie in [cookie.as_str(), ""] {
             let answer = world.browse(&params.at("/oauth/end-session"), cookie).await;
             assert_eq!((answer.status.as_u16(), answer.header("location")), (400, ""), "{params:?}");
         }
     }
+    // Whose it is cannot be told of an address beside what proves nothing: nobody is led there.
+    let nowhere =
+        Params::default().with("id_token_hint", "x.y.z").with("post_logout_redirect_uri", &client.signed_out);
+    let (_, bobs) = world.visitor("acme", Role::Viewer).await;
+    let answer = posts(&world, &nowhere, &bobs, "same-origin").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/sign-in"));
+    assert_eq!(location(&world.authorize(&client.asks(), &bobs).await).0, "/sign-in", "and they are out");
     // Who says yes on our own page is signed out, and gets back.
     let params =
         Params::default().with("client_id", &client.id).with("post_logout_redirect_uri", &client.signed_out);

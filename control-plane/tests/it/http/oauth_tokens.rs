@@ -179,7 +179,17 @@ async fn who_somebody_is_is_told_to_whoever_shows_their_token_in_either_way() {
     }
     world.post_form("/oauth/userinfo", Some(&shown), &in_body).await.refused(400, "invalid_request");
     let query = format!("/oauth/userinfo?access_token={token}");
-    world.ask_as("", Method::GET, &query, None).await.refused(401, "invalid_token");
+    let by_query = world.ask_as("", Method::GET, &query, None).await;
+    let nothing = world.post_form("/oauth/userinfo", None, &Params::default()).await;
+    for answer in [by_query, nothing] {
+        // Who shows nothing is told how, and of no error (RFC 6750, 3.1).
+        assert_eq!((answer.status.as_u16(), &answer.body["error"]), (401, &Value::Null), "{}", answer.text);
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"freehold\"");
+        assert!(answer.body["error_description"].is_string(), "{}", answer.text);
+    }
+    let wrong = world.post_form("/oauth/userinfo", Some("Bearer x"), &Params::default()).await;
+    let wrong = wrong.refused(401, "invalid_token");
+    assert_eq!(wrong.header("www-authenticate"), "Bearer realm=\"freehold\", error=\"invalid_token\"");
 }
 
 fn guessed(client: &Client) -> Params {

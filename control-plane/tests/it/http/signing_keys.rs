@@ -9,11 +9,14 @@ use chrono::TimeDelta;
 use control_plane::app::{App, Settings, signing};
 use control_plane::config::{Config, LimitsConfig};
 use control_plane::http::{AppState, router};
+use control_plane::identity::oauth::params::Params;
 use control_plane::identity::people_key::PeopleKey;
 use control_plane::identity::tokens::Issuer;
 use control_plane::model::role::Role;
 use serde_json::{Value, json};
 
+use super::oauth::location;
+use super::oauth_sign_out::posts;
 use super::people::Person;
 use super::people_principals::{ask, soon};
 use super::{Answer, World};
@@ -215,6 +218,21 @@ async fn a_key_that_leaked_is_refused_at_every_api_with_all_it_signed() {
         // whoever was signed in goes on, with tokens of the other key
         assert_eq!(ask(&api.router, &again(&world.issuer, &ada), "/api/v1/me").await, 200);
     }
+    // Of an ID token whose key was withdrawn nothing is believed; whoever wants out is asked, and gets out and back.
+    let hint = tokens["id_token"].as_str().expect("a token");
+    let end = Params::default()
+        .with("id_token_hint", hint)
+        .with("client_id", &client.id)
+        .with("post_logout_redirect_uri", &client.signed_out);
+    withdraw(&world, &kid(hint)).await.expect(200);
+    let refused = world.authorize(&client.asks().but("id_token_hint", hint), &cookie).await;
+    assert_eq!(location(&refused).1.get("error"), Some("invalid_request"));
+    let asked = world.browse(&end.at("/oauth/end-session"), &cookie).await.expect(200);
+    assert!(asked.text.contains("Sign out?"), "{}", asked.text);
+    assert_eq!(location(&world.authorize(&client.asks(), &cookie).await).0, client.back, "not yet");
+    let out = posts(&world, &end, &cookie, "same-origin").await;
+    assert_eq!((out.status.as_u16(), location(&out).0), (303, client.signed_out.clone()));
+    assert_eq!(location(&world.authorize(&client.asks(), &cookie).await).0, "/sign-in");
     withdraw(&world, &leaked).await.expect(409);
     withdraw(&world, "none").await.expect(404);
     withdraw(&world, "%00").await.expect(404);
