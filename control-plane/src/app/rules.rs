@@ -10,6 +10,9 @@ pub const NAME_CHARACTERS: usize = 120;
 pub const SETTINGS_BYTES: usize = 16 * 1024;
 /// Deepest nesting of settings, the object itself counted.
 pub const SETTINGS_DEPTH: usize = 8;
+/// Largest number in settings: those near the largest double come back from PostgreSQL, which writes all their digits, as
+/// none that can be read.
+const LARGEST_NUMBER: f64 = 1e300;
 /// Longest search text, in characters.
 pub const SEARCH_CHARACTERS: usize = 120;
 /// Longest email address, in bytes (RFC 5321).
@@ -104,6 +107,9 @@ fn object(path: &str, map: &Map<String, Value>, depth: usize) -> Result<(), Wron
 fn value(path: &str, item: &Value, depth: usize) -> Result<(), Wrong> {
     match item {
         Value::String(text) if text.contains('\0') => Err(Wrong::new(path, "a text holds a NUL character")),
+        Value::Number(number) if number.as_f64().is_some_and(|number| number.abs() > LARGEST_NUMBER) => {
+            Err(Wrong::new(path, "a number is larger than 1e300"))
+        }
         Value::Object(map) => object(path, map, depth + 1),
         Value::Array(items) => {
             within_depth(path, depth + 1)?;
@@ -192,6 +198,9 @@ mod tests {
         assert_eq!(big.field, "settings");
         let nul = settings(&map(json!({"a": [{"b": "\0"}]}))).expect_err("NUL");
         assert_eq!(nul.field, "settings.a.0.b");
+        let large = settings(&map(json!({"a": [-1.797_693_134_862_315_7e308]}))).expect_err("no such number");
+        assert_eq!(large.field, "settings.a.0");
+        assert!(settings(&map(json!({"a": [1e300, -1e300, u64::MAX]}))).is_ok());
     }
 
     #[test]

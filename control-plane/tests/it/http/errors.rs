@@ -43,6 +43,7 @@ async fn bodies(world: &World) {
         (json!({"name": 7}), 422, vec!["name"]),
         (json!({"name": "x", "settings": [1]}), 422, vec!["settings"]),
         (json!({"name": "x", "settings": {"a": deep}}), 422, vec!["settings.a.a.a.a.a.a.a.a"]),
+        (json!({"name": "x", "settings": {"a": f64::MAX}}), 422, vec!["settings.a"]),
         (json!({"name": "x", "settings": {"a": "\u{0}"}}), 422, vec!["settings.a"]),
         (json!({"name": "x", "settings": {"a": "x".repeat(17_000)}}), 422, vec!["settings"]),
         (
