@@ -25,9 +25,9 @@ const CODE_SECONDS: i64 = 60;
 /// Where it is asked, as a path of ours.
 pub const PATH: &str = "/oauth/authorize";
 
-/// Longest way of ours that people come back to from signing in, in bytes: one cookie holds it in base64 while they are at
-/// a provider, and browsers keep about 4,000 bytes of each.
-pub const LONGEST_WAY: usize = 2_800;
+/// Longest way of ours that people come back to from signing in, in bytes: one cookie holds it in base64 with the rest
+/// while they are at a provider, and browsers keep about 4,000 bytes of each.
+pub const LONGEST_WAY: usize = 2_700;
 
 /// What is to be done with somebody's browser.
 #[derive(Debug, Clone, PartialEq, Eq)]

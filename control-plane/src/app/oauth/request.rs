@@ -149,6 +149,15 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_is_told_by_its_code() {
         assert!(asked("&prompt=none&max_age=60&ui_locales=de&claims=%7B%7D&display=popup").is_ok());
+        for (prompt, silent, again) in [
+            ("none", true, false),
+            ("consent", false, false),
+            ("login", false, true),
+            ("consent+select_account", false, true),
+        ] {
+            let request = asked(&format!("&prompt={prompt}")).expect("a request");
+            assert_eq!((request.silent, request.again), (silent, again), "{prompt}");
+        }
         for (from, to, code) in [
             ("response_type=code", "response_type=token", Code::UnsupportedResponseType),
             ("response_type=code", "response_type=code+id_token", Code::UnsupportedResponseType),
@@ -164,7 +173,8 @@ mod tests {
             ("state=s", "state=s&request=x.y.z", Code::RequestNotSupported),
             ("state=s", "state=s&request_uri=https://x", Code::RequestUriNotSupported),
             ("state=s", "prompt=none+login", Code::InvalidRequest),
-            ("state=s", "prompt=consent", Code::InvalidRequest),
+            ("state=s", "prompt=consent+none", Code::InvalidRequest),
+            ("state=s", "prompt=create", Code::InvalidRequest),
             ("state=s", "max_age=-1", Code::InvalidRequest),
             ("nonce=n", &format!("nonce={}", "n".repeat(LONGEST + 1)), Code::InvalidRequest),
         ] {

@@ -25,8 +25,6 @@ use crate::store::providers::{self, ProviderRecord};
 pub const CALLBACK: &str = "/sign-in/callback/";
 /// How long a browser keeps what it is sent there with.
 pub const KEPT_FOR: TimeDelta = GOOD_FOR;
-/// Longest way on that fits into a cookie with the rest, in bytes.
-const LONGEST_WAY: usize = 2_700;
 
 /// A provider that one may sign in by, as those see it who are at the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,12 +168,8 @@ impl App {
     /// Begins to sign somebody in by a provider, who goes on to `way` then.
     ///
     /// # Errors
-    /// `NotFound` for a provider that is not there or not enabled; `NotNow` when it does not answer; `Invalid` for a way
-    /// that is too long to be kept.
+    /// `NotFound` for a provider that is not there or not enabled; `NotNow` when it does not answer.
     pub async fn send_to_provider(&self, id: ProviderId, way: &str, hint: Option<&str>) -> Result<Sent> {
-        if way.len() > LONGEST_WAY {
-            return Err(Error::wrong("to", format!("at most {LONGEST_WAY} characters")));
-        }
         let provider = self.open_provider(id).await?;
         let errand = Errand::new(id, way, Utc::now());
         let redirect_uri = self.redirect_uri(&provider);

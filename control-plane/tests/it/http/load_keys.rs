@@ -93,8 +93,10 @@ async fn at_work(
         let access = tokens["access_token"].as_str().expect("a token").to_owned();
         let good = match turn % 8 {
             0 => {
-                let next = api.refresh(&client, &tokens).await;
+                let mut next = api.refresh(&client, &tokens).await;
                 assert_eq!(next.status, 200, "{}", next.text);
+                // It stays the same, and is not told again.
+                next.body["refresh_token"] = tokens["refresh_token"].take();
                 tokens = next.body;
                 platform = again(&api.issuer, &ada);
                 for name in ["access_token", "id_token"] {

@@ -7,6 +7,7 @@ use control_plane::model::role::Role;
 use serde_json::{Value, json};
 
 use super::oauth::{ISSUER, claims, location, part};
+use super::people::Person;
 use super::{HOST, World};
 
 #[tokio::test]
@@ -251,17 +252,18 @@ async fn a_hint_says_whom_the_app_means() {
     let asked = client.asks().but("id_token_hint", tokens["id_token"].as_str().expect("a token"));
     assert_eq!(location(&world.authorize(&asked, &cookie).await).0, client.back);
     let mut sql = world.registry.superuser().await;
-    let mut since = async |minutes: i32| {
+    let mut since = async |person: &Person, minutes: i32| {
         sqlx::query(
             "update freehold.sessions set created_at = now() - make_interval(mins => $2) where user_id = $1",
         )
-        .bind(bob.id.0)
+        .bind(person.id.0)
         .bind(minutes)
         .execute(&mut sql)
         .await
         .expect("a time");
     };
-    since(5).await;
+    since(&ada, 5).await;
+    since(&bob, 5).await;
     let (path, params) = location(&world.authorize(&asked, &bobs).await);
     assert_eq!(path, "/sign-in");
     let page = world.browse(&params.at("/sign-in"), &bobs).await.text;
@@ -270,15 +272,11 @@ async fn a_hint_says_whom_the_app_means() {
     let to = params.get("to").expect("a way back");
     assert_eq!(location(&world.browse(to, &bobs).await).0, "/sign-in", "they have yet to sign in");
     assert_eq!(location(&world.browse(to, &cookie).await).0, "/sign-in", "so has who it is to be");
-    since(0).await;
+    since(&bob, 0).await;
     let (path, params) = location(&world.browse(to, &bobs).await);
     assert_eq!((path, params.get("error")), (client.back.clone(), Some("login_required")));
     // Who signs in as whom it means gets in.
-    sqlx::query("update freehold.sessions set created_at = now() where id = $1")
-        .bind(ada.session.0)
-        .execute(&mut world.registry.superuser().await)
-        .await
-        .expect("a time");
+    since(&ada, 0).await;
     let (path, params) = location(&world.browse(to, &cookie).await);
     assert_eq!(path, client.back);
     assert!(params.get("code").is_some(), "{params:?}");

@@ -204,7 +204,8 @@ async fn nobody_is_sent_elsewhere_from_the_sign_in_and_an_app_gets_its_person_ba
     leads_to(&window.submit(&wrong, &[("email", &email), ("password", PASSWORD)]).await, &to);
     // An app may ask once more.
     let page = window.get(&format!("/sign-in?to={}", encoded(&to))).await;
-    assert!(page.body.contains("show once more that it is you"), "{}", page.body);
+    assert!(page.body.contains(&format!("You are signed in as {email}.")), "{}", page.body);
+    assert!(page.body.contains("sign in as whom this place means"), "{}", page.body);
     leads_to(&window.get("/sign-in").await, "/account");
 }
 

@@ -144,7 +144,7 @@ async fn a_provider_that_is_required_is_the_way_in_and_owners_have_another() {
         assert_eq!(location(&answer).0, "/sign-in", "{}", answer.header("location"));
     }
     let silent = world.authorize(&client.asks().but("prompt", "none"), &admin_cookie).await;
-    assert_eq!(location(&silent).1.get("error"), Some("access_denied"));
+    assert_eq!(location(&silent).1.get("error"), Some("interaction_required"));
     assert_eq!(world.introspect(&client, &before["access_token"]).await["active"], false);
     assert_eq!(world.refresh(&client, &before).await.status, 400);
     world.signed_in(&client, &cookie).await;

@@ -144,13 +144,12 @@ async fn nobody_is_sent_to_a_provider_by_somebody_elses_page_nor_on_to_one() {
         "/\\evil.example",
         "/account?x",
         "/oauth/authorize?\r\nX: y",
+        // longer than a browser keeps it
+        &format!("/oauth/authorize?state={}", "x".repeat(3_000)),
     ] {
         let mut window = site.window();
         leads_to(&come(&site, &mut window, &mock, provider, ("ada", bad)).await, "/account");
     }
-    let long = format!("/oauth/authorize?state={}", "x".repeat(3_000));
-    let answer = site.window().get(&format!("{path}?to={long}")).await;
-    is_page(&answer, 422, "Sign in");
 }
 
 #[tokio::test]
